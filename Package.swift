@@ -1,0 +1,90 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// libtorch is found in $LIBTORCH, else where ./setup puts it. LIBTORCH=none leaves out everything that
+// needs it: the data side (lra-data and its tests) builds and tests alone.
+let torch = Context.environment["LIBTORCH"] ?? "\(Context.packageDirectory)/.deps/libtorch"
+let withTorch = torch != "none"
+
+let argumentParser = Target.Dependency.product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+let strict: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+
+let dataTargets: [Target] = [
+  .target(name: "Tokenizers", swiftSettings: strict),
+  .target(
+    name: "Datasets",
+    dependencies: [
+      "Tokenizers",
+      .product(name: "GRDB", package: "GRDB.swift"),
+      .product(name: "Crypto", package: "swift-crypto"),
+    ], swiftSettings: strict),
+  .target(name: "Console", swiftSettings: strict),
+  .executableTarget(
+    name: "lra-data", dependencies: ["Datasets", "Console", argumentParser], swiftSettings: strict),
+  .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers"], swiftSettings: strict),
+  .testTarget(
+    name: "DatasetsTests", dependencies: ["Datasets", "Console"], swiftSettings: strict),
+]
+
+let trainTargets: [Target] = [
+  .target(
+    name: "CTorch",
+    cxxSettings: [
+      .define("USE_C10D_GLOO"),
+      .unsafeFlags([
+        "-isystem", "\(torch)/include", "-isystem", "\(torch)/include/torch/csrc/api/include",
+        "-O2", "-Wall", "-Wextra",
+      ]),
+    ],
+    linkerSettings: [
+      .linkedLibrary("torch_cpu"), .linkedLibrary("c10"),
+      .unsafeFlags([
+        "-L\(torch)/lib", "-Xlinker", "-rpath", "-Xlinker", "\(torch)/lib",
+        "-Xlinker", "--disable-new-dtags",
+      ]),
+    ]),
+  .target(name: "Tensors", dependencies: ["CTorch"], swiftSettings: strict),
+  .target(name: "Attention", dependencies: ["Tensors"], swiftSettings: strict),
+  .target(
+    name: "Train",
+    dependencies: [
+      "Attention", "Datasets", .product(name: "Yams", package: "Yams"),
+      .product(name: "Crypto", package: "swift-crypto"),
+    ], swiftSettings: strict),
+  .executableTarget(
+    name: "lra-train",
+    dependencies: ["Train", "Console", argumentParser], swiftSettings: strict),
+  .testTarget(name: "TensorsTests", dependencies: ["Tensors"], swiftSettings: strict),
+  .testTarget(name: "AttentionTests", dependencies: ["Attention"], swiftSettings: strict),
+  .testTarget(name: "TrainTests", dependencies: ["Train"], swiftSettings: strict),
+]
+
+let executables: [Target.Dependency] = ["lra-data"] + (withTorch ? ["lra-train"] : [])
+
+// These run the built binaries, so they depend on them.
+let binaryTests: [Target] = ["EndToEndTests", "FaultTests", "InteropTests"].map {
+  .testTarget(name: $0, dependencies: executables + ["Datasets"], swiftSettings: strict)
+}
+
+let package = Package(
+  name: "long-range-arena",
+  platforms: [.macOS(.v14)],
+  products: [
+    .executable(name: "lra-data", targets: ["lra-data"]),
+    .library(name: "Datasets", targets: ["Datasets"]),
+  ]
+    + (withTorch
+      ? [
+        .executable(name: "lra-train", targets: ["lra-train"]),
+        .library(name: "Train", targets: ["Train"]),
+      ] : []),
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: dataTargets + (withTorch ? trainTargets : []) + binaryTests,
+  cxxLanguageStandard: .cxx20
+)
