@@ -1,0 +1,21 @@
+// The kernels compiled for the tier "avx2".
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "kernels.h"
+
+namespace ct {
+namespace {
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#define WIDTH 8
+#define REGISTERS 16
+#include "vector.inc"
+#include "attention.inc"
+#include "dropout.inc"
+#pragma clang attribute pop
+}  // namespace
+
+const Kernels kernelsAvx2 = {"avx2", attentionForward, attentionForwardUnits, attentionBackward, dropout};
+
+}  // namespace ct

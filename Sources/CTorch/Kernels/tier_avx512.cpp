@@ -1,0 +1,21 @@
+// The kernels compiled for the tier "avx512".
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "kernels.h"
+
+namespace ct {
+namespace {
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
+#define WIDTH 16
+#define REGISTERS 32
+#include "vector.inc"
+#include "attention.inc"
+#include "dropout.inc"
+#pragma clang attribute pop
+}  // namespace
+
+const Kernels kernelsAvx512 = {"avx512", attentionForward, attentionForwardUnits, attentionBackward, dropout};
+
+}  // namespace ct

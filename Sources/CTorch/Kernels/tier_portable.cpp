@@ -1,0 +1,21 @@
+// The kernels compiled for the tier "portable".
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "kernels.h"
+
+namespace ct {
+namespace {
+
+#define WIDTH 4
+#define REGISTERS 16
+#include "vector.inc"
+#include "attention.inc"
+#include "dropout.inc"
+
+}  // namespace
+
+const Kernels kernelsPortable = {"portable", attentionForward, attentionForwardUnits, attentionBackward, dropout};
+
+}  // namespace ct

@@ -1,0 +1,73 @@
+// Handles, errors, devices, threads, memory, creation and host copies.
+//
+// A `ct_tensor` owns one reference to a tensor and is released with `ct_free`. A function that can fail
+// returns NULL or a non-zero status and leaves its message for `ct_error_message` (one per thread). No C++
+// exception and no torch type crosses this border.
+#ifndef CT_CORE_H
+#define CT_CORE_H
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ct_tensor_opaque *ct_tensor;
+
+typedef enum {
+  CT_FLOAT32 = 0,
+  CT_FLOAT64 = 1,
+  CT_BFLOAT16 = 2,
+  CT_INT64 = 3,
+  CT_INT32 = 4,
+  CT_UINT8 = 5,
+  CT_BOOL = 6
+} ct_dtype;
+
+/// The CPU, as a device number; CUDA devices count from 0.
+#define CT_CPU (-1)
+
+/// The message of the last failure on this thread.
+const char *ct_error_message(void);
+
+/// Checks that the loaded libtorch has the version this shim was compiled against, and installs the
+/// caching allocator. Call it first. Non-zero with a message when the versions differ.
+int ct_start(void);
+/// The version that the shim was compiled against, such as "2.13.0".
+const char *ct_version(void);
+/// Loads the CUDA half of libtorch. Must run before any other call; non-zero when there is none.
+int ct_load_cuda(void);
+int ct_cuda_device_count(void);
+/// Waits until everything queued on the device is done.
+int ct_synchronize(int device);
+int ct_set_threads(int count);
+int ct_threads(void);
+/// The kernel tier in use: "avx512", "avx2" or "portable". `LRA_CPU` chooses a lower one.
+const char *ct_kernel_tier(void);
+/// Bytes the caching allocator holds in total, and the most that were in use at once.
+void ct_memory(int64_t *held, int64_t *peak_in_use);
+
+ct_tensor ct_empty(const int64_t *sizes, int dims, ct_dtype dtype, int device);
+ct_tensor ct_full(const int64_t *sizes, int dims, double value, ct_dtype dtype, int device);
+/// Copies `bytes` of row-major host memory into a new CPU tensor.
+ct_tensor ct_from_host(const void *data, size_t bytes, const int64_t *sizes, int dims, ct_dtype dtype);
+/// Copies a tensor's elements, row-major, to host memory of exactly `bytes`.
+int ct_to_host(ct_tensor tensor, void *data, size_t bytes);
+ct_tensor ct_retain(ct_tensor tensor);
+void ct_free(ct_tensor tensor);
+
+int ct_dims(ct_tensor tensor);
+int64_t ct_size(ct_tensor tensor, int dim);
+ct_dtype ct_dtype_of(ct_tensor tensor);
+int ct_device_of(ct_tensor tensor);
+ct_tensor ct_to_dtype(ct_tensor tensor, ct_dtype dtype);
+ct_tensor ct_to_device(ct_tensor tensor, int device);
+/// Copies `source` into `target` in place (same shape).
+int ct_copy(ct_tensor target, ct_tensor source);
+/// The value of a tensor of one element.
+int ct_item(ct_tensor tensor, double *value);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

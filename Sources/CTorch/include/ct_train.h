@@ -1,0 +1,37 @@
+// Autograd, autocast, AdamW and gradient clipping.
+#ifndef CT_TRAIN_H
+#define CT_TRAIN_H
+#include "ct_core.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+int ct_set_requires_grad(ct_tensor tensor, int on);
+/// Sets gradient recording for this thread; returns what it was.
+int ct_set_grad_enabled(int on);
+ct_tensor ct_detach(ct_tensor tensor);
+/// Adds the gradients of a scalar to every leaf that requires one.
+int ct_backward(ct_tensor loss);
+/// The gradient of a leaf, or NULL (without a message) when it has none.
+ct_tensor ct_grad(ct_tensor tensor);
+void ct_clear_grad(ct_tensor tensor);
+
+/// Enters bfloat16 autocast on a device; leave it with `ct_autocast_end`.
+int ct_autocast_begin(int device);
+void ct_autocast_end(int device);
+
+/// One fused AdamW step over all tensors, with decoupled weight decay (p -= lr * decay * p).
+/// `steps` are float32 scalars, one per parameter, counted up by the call.
+int ct_adamw(const ct_tensor *parameters, const ct_tensor *grads, const ct_tensor *exp_avg,
+             const ct_tensor *exp_avg_sq, const ct_tensor *steps, int count, double learning_rate,
+             double beta1, double beta2, double eps, double weight_decay);
+/// Scales gradients so that their joint 2-norm is at most `max_norm` (a negative one only measures).
+/// Leaves the norm before scaling in `norm`.
+int ct_clip_grad_norm(const ct_tensor *grads, int count, double max_norm, double *norm);
+int ct_scale_in_place(const ct_tensor *tensors, int count, double factor);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

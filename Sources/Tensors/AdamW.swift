@@ -1,0 +1,121 @@
+import CTorch
+
+/// AdamW with decoupled weight decay (Loshchilov & Hutter 2019, arXiv 1711.05101), fused over all parameters.
+///
+/// `p -= lr * decay * p` before the Adam step, as in torch and in flax's Adam: LRA's released decay is the same
+/// number.
+public final class AdamW {
+  /// The numbers of the update rule.
+  public struct Configuration: Sendable {
+    /// Decay of the mean of gradients, in [0, 1).
+    public var beta1 = 0.9
+    /// Decay of the mean of squared gradients, in [0, 1).
+    public var beta2 = 0.999
+    /// Added to the denominator.
+    public var eps = 1e-8
+    /// Decay of the parameters that are not exempt, times the learning rate.
+    public var weightDecay = 0.0
+
+    /// The given numbers.
+    public init(beta1: Double = 0.9, beta2: Double = 0.999, eps: Double = 1e-8, weightDecay: Double = 0) {
+      self.beta1 = beta1
+      self.beta2 = beta2
+      self.eps = eps
+      self.weightDecay = weightDecay
+    }
+  }
+
+  private struct Group {
+    var parameters: [NamedParameter]
+    var weightDecay: Double
+  }
+
+  private let configuration: Configuration
+  private let groups: [Group]
+  private var expAvg: [String: Tensor] = [:]
+  private var expAvgSq: [String: Tensor] = [:]
+  private var counts: [String: Tensor] = [:]
+
+  /// - Parameter exempt: the kinds of parameters that are not decayed.
+  public init(
+    _ parameters: [NamedParameter], _ configuration: Configuration, exempt: Set<Parameter.Kind>
+  ) throws {
+    self.configuration = configuration
+    groups = [
+      Group(
+        parameters: parameters.filter { !exempt.contains($0.parameter.kind) },
+        weightDecay: configuration.weightDecay),
+      Group(parameters: parameters.filter { exempt.contains($0.parameter.kind) }, weightDecay: 0),
+    ].filter { !$0.parameters.isEmpty }
+    for named in parameters {
+      let value = named.parameter.value
+      expAvg[named.name] = try .zeros(value.shape, on: value.device)
+      expAvgSq[named.name] = try .zeros(value.shape, on: value.device)
+      counts[named.name] = try .zeros([], on: value.device)
+    }
+  }
+
+  /// Updates every parameter that has a gradient.
+  public func step(learningRate: Double) throws {
+    for group in groups {
+      let live = group.parameters.filter { $0.parameter.value.gradient != nil }
+      if live.isEmpty { continue }
+      let gradients = live.compactMap { $0.parameter.value.gradient }
+      let means = live.compactMap { expAvg[$0.name] }
+      let squares = live.compactMap { expAvgSq[$0.name] }
+      let steps = live.compactMap { counts[$0.name] }
+      let status = withExtendedLifetime((gradients, means, squares, steps)) {
+        ct_adamw(
+          live.map { Optional($0.parameter.value.handle) }, gradients.map { Optional($0.handle) },
+          means.map { Optional($0.handle) }, squares.map { Optional($0.handle) },
+          steps.map { Optional($0.handle) }, Int32(live.count), learningRate, configuration.beta1,
+          configuration.beta2, configuration.eps, group.weightDecay)
+      }
+      guard status == 0 else { throw TensorError.last }
+    }
+  }
+
+  /// The state to save: `NAME.exp_avg`, `NAME.exp_avg_sq`, sorted by name.
+  public var state: [(name: String, tensor: Tensor)] {
+    expAvg.keys.sorted().flatMap { name in
+      [expAvg[name].map { ("\(name).exp_avg", $0) }, expAvgSq[name].map { ("\(name).exp_avg_sq", $0) }]
+        .compactMap { $0 }
+    }
+  }
+
+  /// Continues from saved state after `step` updates.
+  public func restore(_ saved: [String: Tensor], step: Int, path: String) throws {
+    for (name, tensor) in state {
+      guard let source = saved[name] else { throw TensorError.missingTensor(name, path) }
+      guard source.shape == tensor.shape else {
+        throw TensorError.shape(name, expected: tensor.shape, found: source.shape, path)
+      }
+      try tensor.copy(from: source)
+    }
+    for count in counts.values { try count.copy(from: .full([], Double(step))) }
+  }
+}
+
+/// The joint 2-norm of all gradients, which are scaled down to `maxNorm` when it is larger.
+///
+/// - Parameter maxNorm: at least 0; nil only measures.
+/// - Returns: the norm before scaling.
+@discardableResult
+public func clipGradients(_ parameters: [NamedParameter], maxNorm: Double?) throws -> Double {
+  let gradients = parameters.compactMap { $0.parameter.value.gradient }
+  var norm = 0.0
+  let status = withExtendedLifetime(gradients) {
+    ct_clip_grad_norm(gradients.map { Optional($0.handle) }, Int32(gradients.count), maxNorm ?? -1, &norm)
+  }
+  guard status == 0 else { throw TensorError.last }
+  return norm
+}
+
+/// Multiplies all gradients by a number.
+public func scaleGradients(_ parameters: [NamedParameter], by factor: Double) throws {
+  let gradients = parameters.compactMap { $0.parameter.value.gradient }
+  let status = withExtendedLifetime(gradients) {
+    ct_scale_in_place(gradients.map { Optional($0.handle) }, Int32(gradients.count), factor)
+  }
+  guard status == 0 else { throw TensorError.last }
+}

@@ -1,0 +1,57 @@
+import CTorch
+
+/// The tensor engine of this process: libtorch's version, devices, threads and memory.
+public enum Engine {
+  /// The libtorch version this program was built against, such as "2.13.0".
+  public static var version: String { String(cString: ct_version()) }
+
+  /// Prepares libtorch; call it before any tensor is made.
+  ///
+  /// - Parameter wanted: the device by the name users type: `cpu`, `cuda`, `cuda:N`, or `auto` (CUDA when there
+  ///   is one).
+  /// - Parameter threads: how many threads an operation may use, at least 1.
+  /// - Returns: the device to use.
+  /// - Throws: `TensorError` with code `engine` when libtorch's version differs from the one built against, or
+  ///   the device is not there.
+  public static func start(device wanted: String = "cpu", threads: Int) throws -> Device {
+    // CUDA must be loaded before any other call: libtorch looks for it once.
+    let cudaLoaded = wanted != "cpu" && ct_load_cuda() == 0
+    let cudaProblem = cudaLoaded ? "" : String(cString: ct_error_message())
+    guard ct_start() == 0 else {
+      throw TensorError.engine(
+        String(cString: ct_error_message()), next: "build again after ./setup: swift build -c release")
+    }
+    guard ct_set_threads(Int32(threads)) == 0 else { throw TensorError.last }
+    if wanted == "cpu" { return .cpu }
+    let devices = cudaLoaded ? Int(ct_cuda_device_count()) : 0
+    if wanted == "auto" { return devices > 0 ? .cuda(0) : .cpu }
+    let index = wanted == "cuda" ? 0 : wanted.hasPrefix("cuda:") ? Int(wanted.dropFirst(5)) : nil
+    guard let index, index >= 0 else {
+      throw TensorError.engine("device \(wanted) is unknown", next: "choose cpu, cuda, cuda:N or auto")
+    }
+    guard index < devices else {
+      let why = cudaLoaded ? "\(devices) CUDA devices were found" : cudaProblem
+      throw TensorError.engine("device \(wanted) is not there: \(why)", next: "use --device cpu")
+    }
+    return .cuda(index)
+  }
+
+  /// How many threads an operation may use.
+  public static var threads: Int { Int(ct_threads()) }
+
+  /// The kernel tier in use: `avx512`, `avx2` or `portable`; `LRA_CPU` names a lower one than the CPU has.
+  public static var kernelTier: String { String(cString: ct_kernel_tier()) }
+
+  /// The most bytes that CPU tensors held at once.
+  public static var peakTensorBytes: Int {
+    var held: Int64 = 0
+    var peak: Int64 = 0
+    ct_memory(&held, &peak)
+    return Int(peak)
+  }
+
+  /// Waits until a device has done everything asked of it.
+  public static func synchronize(_ device: Device) throws {
+    guard ct_synchronize(device.number) == 0 else { throw TensorError.last }
+  }
+}

@@ -1,0 +1,127 @@
+import CTorch
+
+/// A trained tensor: float32, with a gradient.
+public final class Parameter {
+  /// The values; updated in place by the optimiser.
+  public private(set) var value: Tensor
+  /// Whether weight decay may touch it: matrices yes, norms and biases by the recipe's choice.
+  public let kind: Kind
+
+  /// What a parameter is, for the optimiser's decay groups.
+  public enum Kind: String, Sendable {
+    case weight, bias, norm, embedding
+  }
+
+  private init(_ value: Tensor, _ kind: Kind) throws {
+    self.value = value
+    self.kind = kind
+    try value.requireGradient()
+  }
+
+  /// Moves the values to a device; the gradient is forgotten.
+  public func move(to device: Device) throws {
+    if value.device == device { return }
+    value = try value.detached().to(device)
+    try value.requireGradient()
+  }
+
+  /// One value everywhere.
+  public static func constant(_ shape: [Int], _ value: Double, kind: Kind) throws -> Parameter {
+    try Parameter(Tensor.full(shape, value), kind)
+  }
+
+  /// N(0, deviation²), a pure function of the key.
+  public static func normal(
+    _ shape: [Int], deviation: Double, key: RandomKey, kind: Kind = .weight
+  ) throws -> Parameter {
+    let tensor = try Tensor.zeros(shape)
+    guard ct_fill_normal(tensor.handle, key.bits, deviation) == 0 else { throw TensorError.last }
+    return try Parameter(tensor, kind)
+  }
+
+  /// Xavier-uniform (Glorot & Bengio 2010): U(-b, b) with b = √(6 / (in + out)), for a weight [out, in].
+  public static func xavier(_ out: Int, _ input: Int, key: RandomKey) throws -> Parameter {
+    let tensor = try Tensor.zeros([out, input])
+    let bound = (6 / Double(out + input)).squareRoot()
+    guard ct_fill_uniform(tensor.handle, key.bits, bound) == 0 else { throw TensorError.last }
+    return try Parameter(tensor, .weight)
+  }
+}
+
+/// A parameter or buffer with its place in the checkpoint.
+public struct NamedParameter {
+  /// The dotted name, such as `blocks.0.attn.q.weight`.
+  public let name: String
+  /// The parameter.
+  public let parameter: Parameter
+
+  /// Names a parameter.
+  public init(_ name: String, _ parameter: Parameter) {
+    self.name = name
+    self.parameter = parameter
+  }
+}
+
+extension [NamedParameter] {
+  /// The same parameters one level deeper.
+  public func prefixed(_ prefix: String) -> [NamedParameter] {
+    map { NamedParameter("\(prefix).\($0.name)", $0.parameter) }
+  }
+
+  /// The number of trained values.
+  public var valueCount: Int { reduce(0) { $0 + $1.parameter.value.count } }
+}
+
+/// Something with parameters.
+public protocol Module {
+  /// Every parameter, in a fixed order, named as in the checkpoint.
+  var parameters: [NamedParameter] { get }
+}
+
+/// `x Wᵀ + b`, Xavier-uniform weight, zero bias.
+public struct Linear: Module {
+  /// [out, in].
+  public let weight: Parameter
+  /// [out], or nil.
+  public let bias: Parameter?
+
+  /// A layer from `input` to `output` features.
+  public init(_ input: Int, _ output: Int, bias: Bool = true, key: RandomKey) throws {
+    weight = try .xavier(output, input, key: key["weight"])
+    self.bias = bias ? try .constant([output], 0, kind: .bias) : nil
+  }
+
+  /// [..., in] to [..., out].
+  public func callAsFunction(_ x: Tensor) throws -> Tensor {
+    try x.linear(weight.value, bias?.value)
+  }
+
+  /// `weight`, `bias`.
+  public var parameters: [NamedParameter] {
+    [NamedParameter("weight", weight)] + (bias.map { [NamedParameter("bias", $0)] } ?? [])
+  }
+}
+
+/// Layer normalisation with gain and offset.
+public struct LayerNorm: Module {
+  let weight: Parameter
+  let bias: Parameter
+  let eps: Double
+
+  /// A norm over the last `width` features.
+  public init(_ width: Int, eps: Double) throws {
+    weight = try .constant([width], 1, kind: .norm)
+    bias = try .constant([width], 0, kind: .norm)
+    self.eps = eps
+  }
+
+  /// [..., width] to the same shape.
+  public func callAsFunction(_ x: Tensor) throws -> Tensor {
+    try x.layerNorm(weight.value, bias.value, eps: eps)
+  }
+
+  /// `weight`, `bias`.
+  public var parameters: [NamedParameter] {
+    [NamedParameter("weight", weight), NamedParameter("bias", bias)]
+  }
+}

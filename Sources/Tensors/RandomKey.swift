@@ -1,0 +1,69 @@
+import CTorch
+
+/// A key for counter-based random numbers, refined by names and numbers.
+///
+/// Every random value in a model is a pure function of such a key and of counters (example, element), so nothing
+/// has to be saved to continue a run, and results do not depend on threads or ranks.
+public struct RandomKey: Sendable, Equatable {
+  /// The 64 bits that the kernels take.
+  public let bits: UInt64
+
+  /// The root key of a seed.
+  public init(seed: Int) { bits = Self.mix(0x6C72_612D_7377_6966, UInt64(bitPattern: Int64(seed))) }
+
+  private init(bits: UInt64) { self.bits = bits }
+
+  /// The key for a number under this one: a step, a layer.
+  public subscript(index: Int) -> RandomKey {
+    RandomKey(bits: Self.mix(bits, UInt64(bitPattern: Int64(index))))
+  }
+
+  /// The key for a name under this one: a parameter, a site. FNV-1a over the UTF-8 bytes, then mixed.
+  public subscript(name: String) -> RandomKey {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    return RandomKey(bits: Self.mix(bits ^ 0x6E61_6D65, hash))
+  }
+
+  /// SplitMix64's finaliser (Steele et al. 2014).
+  private static func mix(_ key: UInt64, _ value: UInt64) -> UInt64 {
+    var x = key &+ (value &+ 1) &* 0x9e37_79b9_7f4a_7c15
+    x = (x ^ (x >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    x = (x ^ (x >> 27)) &* 0x94d0_49bb_1331_11eb
+    return x ^ (x >> 31)
+  }
+}
+
+extension Tensor {
+  /// Dropout by counter: element e of example b is kept as a pure function of (key, examples[b], e).
+  ///
+  /// Kept elements are scaled by 1/(1-rate); the rate is rounded to 1/65,536.
+  /// - Parameters:
+  ///   - rate: in 0..<1; 0 changes nothing.
+  ///   - examples: [B] int64 on the CPU, the global positions of the examples in this [B, ...].
+  ///   - residual: added afterwards, like this tensor in shape.
+  public func dropout(
+    _ rate: Double, key: RandomKey, examples: Tensor, addedTo residual: Tensor? = nil
+  ) throws -> Tensor {
+    if rate == 0 { return try residual.map { try $0 + self } ?? self }
+    return try Tensor(
+      ct_dropout(handle, residual?.handle, examples.handle, key.bits, rate))
+  }
+
+  /// Softmax self-attention over tiles, in O(L) memory: [B, L, 3, H, E] (q, k, v) to [B, L, H, E].
+  ///
+  /// - Parameters:
+  ///   - lengths: [B] int64 on the CPU; keys from a row's length on are not attended, queries there give zeros.
+  ///     nil: all are real.
+  ///   - causal: whether a query attends to its own and earlier positions only.
+  ///   - scale: what the logits are multiplied by.
+  ///   - dropout: rate on the probabilities, by counter (key, example, head, query, key position).
+  public func selfAttention(
+    lengths: Tensor?, causal: Bool = false, scale: Double, dropout: Double = 0,
+    key: RandomKey = RandomKey(seed: 0), examples: Tensor? = nil
+  ) throws -> Tensor {
+    try Tensor(
+      ct_self_attention(
+        handle, lengths?.handle, causal ? 1 : 0, scale, dropout, examples?.handle, key.bits))
+  }
+}

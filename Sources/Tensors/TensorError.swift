@@ -1,0 +1,66 @@
+import CTorch
+
+/// What went wrong in a tensor operation or a tensor file.
+public struct TensorError: Error, Sendable, CustomStringConvertible {
+  /// The class of a failure.
+  public enum Code: String, Sendable {
+    /// libtorch refused an operation: shapes, types or memory.
+    case operation
+    /// libtorch or a device could not be used.
+    case engine
+    /// A safetensors file is not as its format demands.
+    case malformedFile
+  }
+
+  /// The class of the failure.
+  public let code: Code
+  /// What was wrong, in one line.
+  public let message: String
+  /// The file concerned, when there is one.
+  public let path: String?
+  /// What to do about it, when there is something.
+  public let next: String?
+
+  /// The message.
+  public var description: String { message }
+
+  init(_ code: Code, _ message: String, path: String? = nil, next: String? = nil) {
+    self.code = code
+    self.message = message
+    self.path = path
+    self.next = next
+  }
+
+  /// The failure that libtorch left on this thread.
+  static var last: TensorError {
+    TensorError(.operation, String(cString: ct_error_message()))
+  }
+
+  static func engine(_ message: String, next: String) -> TensorError {
+    TensorError(.engine, message, next: next)
+  }
+
+  static func malformed(_ path: String, _ what: String) -> TensorError {
+    TensorError(
+      .malformedFile, "\(path) is not a valid safetensors file: \(what)", path: path,
+      next: "the file was cut or changed; use another checkpoint")
+  }
+
+  static func missingTensor(_ name: String, _ path: String) -> TensorError {
+    TensorError(
+      .malformedFile, "\(path) has no tensor \(name)", path: path,
+      next: "the checkpoint belongs to another model")
+  }
+
+  static func unexpectedTensor(_ name: String, _ path: String) -> TensorError {
+    TensorError(
+      .malformedFile, "\(path) holds tensor \(name), which this model does not have", path: path,
+      next: "the checkpoint belongs to another model")
+  }
+
+  static func shape(_ name: String, expected: [Int], found: [Int], _ path: String) -> TensorError {
+    TensorError(
+      .malformedFile, "\(path): tensor \(name) has shape \(found), expected \(expected)",
+      path: path, next: "the checkpoint belongs to another model")
+  }
+}
