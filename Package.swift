@@ -51,7 +51,10 @@ let trainTargets: [Target] = [
     dependencies: [
       "Attention", "Datasets", .product(name: "Yams", package: "Yams"),
       .product(name: "Crypto", package: "swift-crypto"),
-    ], swiftSettings: strict),
+    ],
+    resources: ["demo", "paper", "released", "small", "tasks"].map {
+      .embedInCode("Recipes/\($0).yaml")
+    }, swiftSettings: strict),
   .executableTarget(
     name: "lra-train",
     dependencies: ["Train", "Console", argumentParser], swiftSettings: strict),

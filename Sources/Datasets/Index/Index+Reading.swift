@@ -1,0 +1,109 @@
+import GRDB
+
+extension Index {
+  /// Reads rows; a value of the wrong kind is damage.
+  private func rows<Record>(
+    _ sql: String, _ arguments: StatementArguments = [], _ record: (Row) throws -> Record
+  ) throws -> [Record] {
+    do {
+      return try read { database in
+        var records: [Record] = []
+        let cursor = try Row.fetchCursor(database, sql: sql, arguments: arguments)
+        while let row = try cursor.next() { records.append(try record(row)) }
+        return records
+      }
+    } catch let error as UnexpectedValue {
+      throw DatasetError.indexDamaged(path, "column \(error.column) holds no valid value")
+    }
+  }
+
+  /// All datasets, by the order in which they were made.
+  public func datasets() throws -> [DatasetRecord] {
+    try rows("SELECT * FROM dataset ORDER BY id") { row in
+      DatasetRecord(
+        id: Int64(try row.integer("id")), name: try row.text("name"), task: try row.text("task"),
+        config: try row.text("config"), seed: try row.optionalInteger("seed"),
+        generatorVersion: try row.integer("generator_version"),
+        contentDigest: try row.optionalBlob("content_digest"),
+        complete: try row.integer("complete") != 0)
+    }
+  }
+
+  /// One dataset.
+  ///
+  /// - Throws: `usage` when there is none of this name; the message lists those that there are.
+  public func dataset(named name: String) throws -> DatasetRecord {
+    let all = try datasets()
+    guard let found = all.first(where: { $0.name == name }) else {
+      throw DatasetError.unknownDataset(name, known: all.map(\.name), path: path)
+    }
+    return found
+  }
+
+  /// The splits of a dataset, by ordinal.
+  public func splits(of dataset: DatasetRecord) throws -> [SplitRecord] {
+    try rows("SELECT * FROM split WHERE dataset_id=? ORDER BY ordinal, id", [dataset.id]) { row in
+      SplitRecord(
+        id: Int64(try row.integer("id")), name: try row.text("name"),
+        ordinal: try row.integer("ordinal"), count: try row.integer("count"),
+        contentDigest: try row.optionalBlob("content_digest"))
+    }
+  }
+
+  /// The finished shards of a split, in order.
+  public func shards(of split: SplitRecord) throws -> [ShardRecord] {
+    try rows("SELECT * FROM shard WHERE split_id=? ORDER BY ordinal", [split.id]) { row in
+      ShardRecord(
+        id: Int64(try row.integer("id")), splitID: Int64(try row.integer("split_id")),
+        ordinal: try row.integer("ordinal"), path: try row.text("path"),
+        encoding: try row.text("encoding"), first: try row.integer("first"),
+        count: try row.integer("count"), bytes: try row.integer("bytes"),
+        sha256: try row.blob("sha256"), metaBytes: try row.integer("meta_bytes"),
+        metaSHA256: try row.blob("meta_sha256"))
+    }
+  }
+
+  /// The examples of a split, by position; those of unfinished shards are not there.
+  public func examples(of split: SplitRecord) throws -> [ExampleRow] {
+    try rows(
+      "SELECT position, shard_id, offset, length, label, check64, meta FROM example "
+        + "WHERE split_id=? ORDER BY position", [split.id], Index.example)
+  }
+
+  /// The examples of one shard, by position.
+  public func examples(of shard: ShardRecord) throws -> [ExampleRow] {
+    try rows(
+      "SELECT position, shard_id, offset, length, label, check64, meta FROM example "
+        + "WHERE split_id=? AND position>=? AND position<? ORDER BY position",
+      [shard.splitID, shard.first, shard.first + shard.count], Index.example)
+  }
+
+  /// The files a dataset was converted from, by name.
+  public func sources(of dataset: DatasetRecord) throws -> [SourceRecord] {
+    try rows("SELECT * FROM source WHERE dataset_id=? ORDER BY name", [dataset.id]) { row in
+      SourceRecord(
+        name: try row.text("name"), bytes: try row.integer("bytes"), sha256: try row.blob("sha256"))
+    }
+  }
+
+  private static func example(_ row: Row) throws -> ExampleRow {
+    // By column number: this runs for every example of a dataset.
+    func integer(_ column: Int, _ name: String) throws -> Int {
+      guard case .int64(let value) = (row[column] as DatabaseValue).storage else {
+        throw UnexpectedValue(column: name)
+      }
+      return Int(value)
+    }
+    let meta: String?
+    switch (row[6] as DatabaseValue).storage {
+    case .null: meta = nil
+    case .string(let text): meta = text
+    default: throw UnexpectedValue(column: "meta")
+    }
+    return ExampleRow(
+      position: try integer(0, "position"), shardID: Int64(try integer(1, "shard_id")),
+      offset: try integer(2, "offset"), length: try integer(3, "length"),
+      label: (row[4] as DatabaseValue).isNull ? nil : try integer(4, "label"),
+      check64: Int64(try integer(5, "check64")), meta: meta)
+  }
+}

@@ -1,0 +1,23 @@
+/// The overlays that are part of the program, from the YAML files under `Recipes`.
+enum BuiltInRecipes {
+  /// The protocols by name.
+  static let protocols = [
+    "demo": text(PackageResources.demo_yaml),
+    "paper": text(PackageResources.paper_yaml),
+    "released": text(PackageResources.released_yaml),
+    "small": text(PackageResources.small_yaml),
+  ]
+
+  /// The names of the protocols in the order of messages.
+  static let names = protocols.keys.sorted()
+
+  private static let tasks = text(PackageResources.tasks_yaml)
+
+  /// What is fixed for a task: its dataset and its length.
+  static func overlay(task: String) throws -> RecipeOverlay {
+    let all = try Recipe.compose(tasks, name: "tasks.yaml")
+    return RecipeOverlay(all?[task])
+  }
+
+  private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+}

@@ -1,0 +1,113 @@
+import Crypto
+import Foundation
+
+extension Recipe {
+  /// The canonical YAML: every key, in the documented order, one screen.
+  ///
+  /// `Recipe(yaml: recipe.yaml) == recipe`.
+  public var yaml: String {
+    var text = "protocol: \(RecipeScalar.text(protocolName).yaml)\n"
+    text += "task: \(RecipeScalar.text(task).yaml)\n"
+    for section in Recipe.sections {
+      let own = Recipe.fields.filter { $0.path.hasPrefix("\(section).") }
+      let pairs = own.map { ($0.path.dropFirst(section.count + 1), $0.load(self).yaml) }
+      if section == "model" {
+        text += "model:\n" + pairs.map { "  \($0): \($1)\n" }.joined()
+        let keys = model.attention.sorted { Array($0.key.utf8).lexicographicallyPrecedes($1.key.utf8) }
+        let inner = keys.map { "\(RecipeScalar.text($0).yaml): \($1.yaml)" }
+        text += "  attention: {\(inner.joined(separator: ", "))}\n"
+      } else {
+        text += "\(section): {" + pairs.map { "\($0): \($1)" }.joined(separator: ", ") + "}\n"
+      }
+    }
+    return text
+  }
+
+  /// SHA-256 of the canonical YAML, 32 bytes.
+  public var digest: Data { Data(SHA256.hash(data: Data(yaml.utf8))) }
+
+  /// SHA-256 of the canonical YAML in hexadecimal.
+  public var digestText: String { digest.map { String(format: "%02x", $0) }.joined() }
+
+  /// Reads a complete recipe, as a run folder holds it.
+  ///
+  /// - Parameter name: the file's name for messages.
+  /// - Throws: `malformed` when it is not YAML; `usage` with all mistakes: unknown, missing or repeated
+  ///   keys, values of the wrong kind or range, sizes that do not fit each other.
+  public init(yaml text: String, name: String = "recipe.yaml") throws {
+    let overlay = RecipeOverlay(try Recipe.compose(text, name: name))
+    var problems = overlay.problems
+    for field in Recipe.fields where overlay[field.path] == nil {
+      problems.append(.missing(field.path))
+    }
+    self.init()
+    problems += apply(overlay)
+    problems += inconsistencies
+    guard problems.isEmpty else { throw TrainError.recipe(problems, path: name) }
+  }
+
+  /// Stores the values of an overlay; what does not fit is returned.
+  mutating func apply(_ overlay: RecipeOverlay) -> [RecipeProblem] {
+    var problems: [RecipeProblem] = []
+    for (key, value) in overlay.entries {
+      if key.hasPrefix("model.attention.") {
+        let name = String(key.dropFirst("model.attention.".count))
+        if let number = value.number, !number.isFinite {
+          problems.append(.wrong(key, must: "a finite number", found: value.yaml))
+        } else {
+          model.attention[name] = value
+        }
+      } else if let field = Recipe.fields.first(where: { $0.path == key }) {
+        if let must = field.store(value, &self) {
+          problems.append(.wrong(key, must: must, found: value.text ?? value.yaml))
+        }
+      }
+    }
+    return problems
+  }
+
+  /// Sizes that do not fit each other.
+  var inconsistencies: [RecipeProblem] {
+    var problems: [RecipeProblem] = []
+    if model.qkvDim % model.numHeads != 0 {
+      problems.append(
+        .doesNotDivide("model.num_heads", model.numHeads, "model.qkv_dim", model.qkvDim))
+    } else if model.position == "rotary", (model.qkvDim / model.numHeads) % 2 != 0 {
+      let width = model.qkvDim / model.numHeads
+      problems.append(.odd("model.qkv_dim / model.num_heads", width, "rotary positions"))
+    }
+    if model.position == "sinusoidal", model.embDim % 2 != 0 {
+      problems.append(.odd("model.emb_dim", model.embDim, "sinusoidal positions"))
+    }
+    if train.accumulate > train.batchSize {
+      problems.append(
+        .above("train.accumulate", train.accumulate, "train.batch_size", train.batchSize))
+    }
+    return problems
+  }
+
+  /// The keys in which two recipes differ, `train.batch_size: 32, now 16`; empty when they are equal.
+  ///
+  /// - Parameter now: the recipe that is asked for, `self` being the one that is there.
+  public func differences(to now: Recipe) -> [String] {
+    var lines: [String] = []
+    for field in Recipe.fields {
+      let (a, b) = (field.load(self).yaml, field.load(now).yaml)
+      if a != b { lines.append("\(field.path): \(a), now \(b)") }
+    }
+    let names = Set(model.attention.keys).union(now.model.attention.keys)
+    for name in names.sorted(by: { Array($0.utf8).lexicographicallyPrecedes($1.utf8) }) {
+      let (a, b) = (model.attention[name]?.yaml ?? "unset", now.model.attention[name]?.yaml ?? "unset")
+      if a != b { lines.append("model.attention.\(name): \(a), now \(b)") }
+    }
+    return lines
+  }
+
+  /// Refuses to go on with another recipe than the one a run was made with.
+  ///
+  /// - Throws: `configurationDiffers` with the keys that differ.
+  public func requireEqual(to now: Recipe, path: String) throws {
+    guard digest != now.digest else { return }
+    throw TrainError.recipeChanged(path, differences(to: now))
+  }
+}

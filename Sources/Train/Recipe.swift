@@ -1,0 +1,131 @@
+/// Everything that decides a training run: task, data, model, optimiser, schedule and evaluation.
+///
+/// A recipe is resolved from overlays (`RecipeRequest`), written as YAML that is complete by itself
+/// (`yaml`) and named by the SHA-256 of that text (`digest`). Keys are LRA's words in snake_case.
+public struct Recipe: Codable, Sendable, Equatable {
+  /// The protocol it was made from: `small`, `paper`, `released`, `demo`.
+  public var protocolName = "small"
+  /// The task: `listops`, `text`, `retrieval`, `image`, `pathfinder` or `pathx`.
+  public var task = "listops"
+  /// What is read, and in which order.
+  public var data = DataPart()
+  /// The model and its sizes.
+  public var model = ModelPart()
+  /// How long, with which batches and in which precision.
+  public var train = TrainPart()
+  /// The optimiser.
+  public var optimizer = OptimizerPart()
+  /// The course of the learning rate.
+  public var schedule = SchedulePart()
+  /// When and on what is evaluated.
+  public var eval = EvalPart()
+
+  /// Makes a recipe of defaults: the `small` protocol for ListOps.
+  public init() {}
+
+  /// What is read, and in which order.
+  public struct DataPart: Codable, Sendable, Equatable {
+    /// Name of the dataset in the index.
+    public var dataset = "listops-2k"
+    /// Longest sequence in tokens; what is longer is cut. At least 1.
+    public var maxLength = 2000
+    /// Batches in a pool whose examples are sorted by length; 1 for no sorting. At least 1.
+    public var bucketBatches = 64
+    /// Batches that the background reader keeps ready. At least 1.
+    public var prefetch = 4
+  }
+
+  /// The model and its sizes.
+  public struct ModelPart: Codable, Sendable, Equatable {
+    /// Name of the mixing mechanism or architecture in the registries.
+    public var modelType = "transformer"
+    /// Width D.
+    public var embDim = 64
+    /// Heads H; divides `qkvDim`.
+    public var numHeads = 2
+    /// Width of queries, keys and values, all heads together.
+    public var qkvDim = 64
+    /// Width of the feed-forward layer.
+    public var mlpDim = 128
+    /// Blocks.
+    public var numLayers = 2
+    /// Positions: `sinusoidal`, `learned`, `rotary` or `none`.
+    public var position = "learned"
+    /// Where the layer norms stand: `pre` or `post`.
+    public var norm = "pre"
+    /// Added to the variance in a layer norm.
+    public var layerNormEps = 1e-5
+    /// `gelu` (with erf), `gelu_tanh` or `relu`.
+    public var activation = "gelu"
+    /// Whether the projections of the attention have biases.
+    public var qkvBias = true
+    /// `MEAN` (of real tokens), `CLS` (a vector put before the sequence) or `FIRST`.
+    public var classifierPool = "MEAN"
+    /// Dropout of embeddings, attention output and feed-forward, 0 ..< 1.
+    public var dropoutRate = 0.1
+    /// Dropout of attention weights, 0 ..< 1.
+    public var attentionDropoutRate = 0.1
+    /// Whether all blocks share their parameters.
+    public var tiedWeights = false
+    /// Whether a position sees only itself and what is before it.
+    public var causal = false
+    /// The mechanism's own keys, such as `block_size`; the mechanism checks them.
+    public var attention: [String: RecipeScalar] = [:]
+  }
+
+  /// How long, with which batches and in which precision.
+  public struct TrainPart: Codable, Sendable, Equatable {
+    /// Optimiser steps.
+    public var numTrainSteps = 5000
+    /// Examples per step over all ranks.
+    public var batchSize = 32
+    /// Parts into which a batch is split to save memory; at most `batchSize`.
+    public var accumulate = 1
+    /// Seed of weights, order and dropout, at least 0.
+    public var randomSeed = 0
+    /// `float32` or `bfloat16`.
+    public var precision = "float32"
+    /// Whether activations are computed again in the backward pass instead of kept.
+    public var recompute = false
+  }
+
+  /// The optimiser.
+  public struct OptimizerPart: Codable, Sendable, Equatable {
+    /// `adamw`.
+    public var name = "adamw"
+    /// Base learning rate.
+    public var learningRate = 1e-4
+    /// Decay of the first moment, 0 ..< 1.
+    public var beta1 = 0.9
+    /// Decay of the second moment, 0 ..< 1.
+    public var beta2 = 0.999
+    /// Added to the denominator.
+    public var eps = 1e-8
+    /// Decoupled weight decay, multiplied by the current learning rate.
+    public var weightDecay = 0.0
+    /// Kinds of parameters without decay: `norm`, `bias`, `embedding`.
+    public var noDecay = ["norm", "bias"]
+    /// Largest norm of the whole gradient; nil for no clipping.
+    public var gradClipNorm: Double?
+  }
+
+  /// The course of the learning rate.
+  public struct SchedulePart: Codable, Sendable, Equatable {
+    /// A product of factors, see `Schedule`.
+    public var factors = "constant * linear_warmup * linear_decay"
+    /// Steps of warm-up; 0 for none.
+    public var warmup = 1000
+  }
+
+  /// When and on what is evaluated.
+  public struct EvalPart: Codable, Sendable, Equatable {
+    /// Steps between evaluations on the validation split.
+    public var evalFrequency = 250
+    /// Examples of an evaluation, the first of the split; nil for all.
+    public var numEvalExamples: Int?
+    /// What the best checkpoint is chosen by: `accuracy` or `loss`.
+    public var select = "accuracy"
+    /// Steps between checkpoints.
+    public var checkpointFreq = 250
+  }
+}

@@ -1,0 +1,223 @@
+/// One key of the YAML form: how it is checked, stored and written.
+///
+/// The table `Recipe.fields` is the only place that knows the keys and their order.
+struct RecipeField: Sendable {
+  /// The full key, such as `model.emb_dim`.
+  let path: String
+  /// Stores a value, or returns what the key must be when the value does not fit.
+  let store: @Sendable (RecipeScalar, inout Recipe) -> String?
+  /// The value of a recipe.
+  let load: @Sendable (Recipe) -> RecipeScalar
+}
+
+extension RecipeField {
+  /// A whole number of at least `least`.
+  static func count(
+    _ path: String, _ place: WritableKeyPath<Recipe, Int> & Sendable, least: Int = 1
+  ) -> RecipeField {
+    RecipeField(path: path) { value, recipe in
+      guard let number = value.int, number >= least, number <= 1 << 40 else {
+        return "a whole number of at least \(least)"
+      }
+      recipe[keyPath: place] = number
+      return nil
+    } load: {
+      .int($0[keyPath: place])
+    }
+  }
+
+  /// A finite number in a range.
+  static func number(
+    _ path: String, _ place: WritableKeyPath<Recipe, Double> & Sendable, _ range: NumberRange
+  ) -> RecipeField {
+    RecipeField(path: path) { value, recipe in
+      guard let number = value.number, range.holds(number) else { return range.words }
+      recipe[keyPath: place] = number
+      return nil
+    } load: {
+      .number($0[keyPath: place])
+    }
+  }
+
+  /// `true` or `false`.
+  static func flag(
+    _ path: String, _ place: WritableKeyPath<Recipe, Bool> & Sendable
+  ) -> RecipeField {
+    RecipeField(path: path) { value, recipe in
+      guard let flag = value.bool else { return "true or false" }
+      recipe[keyPath: place] = flag
+      return nil
+    } load: {
+      .bool($0[keyPath: place])
+    }
+  }
+
+  /// One of several words.
+  static func choice(
+    _ path: String, _ place: WritableKeyPath<Recipe, String> & Sendable, _ words: [String]
+  ) -> RecipeField {
+    RecipeField(path: path) { value, recipe in
+      guard let word = value.text, words.contains(word) else {
+        return words.count == 1 ? words[0] : "one of \(words.joined(separator: ", "))"
+      }
+      recipe[keyPath: place] = word
+      return nil
+    } load: {
+      .text($0[keyPath: place])
+    }
+  }
+
+  /// A name: letters, digits, `-`, `_` and `.`, at most 100.
+  static func name(
+    _ path: String, _ place: WritableKeyPath<Recipe, String> & Sendable
+  ) -> RecipeField {
+    RecipeField(path: path) { value, recipe in
+      let text: String? =
+        switch value {
+        case .text(let text): text
+        case .int(let number): String(number)
+        default: nil
+        }
+      guard let text, isName(text) else { return "a name of letters, digits, - _ and ." }
+      recipe[keyPath: place] = text
+      return nil
+    } load: {
+      .text($0[keyPath: place])
+    }
+  }
+
+  private static func isName(_ text: String) -> Bool {
+    (1...100).contains(text.utf8.count) && text.first != "."
+      && text.utf8.allSatisfy {
+        (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0)
+          || [45, 46, 95].contains($0)
+      }
+  }
+}
+
+/// A range of numbers and its words in a message.
+enum NumberRange: Sendable {
+  /// Above 0.
+  case positive
+  /// 0 or more.
+  case notNegative
+  /// 0 or more and below 1.
+  case fraction
+
+  /// Whether the number is finite and in the range.
+  func holds(_ number: Double) -> Bool {
+    switch self {
+    case .positive: number.isFinite && number > 0
+    case .notNegative: number.isFinite && number >= 0
+    case .fraction: number >= 0 && number < 1
+    }
+  }
+
+  /// What a message says is expected.
+  var words: String {
+    switch self {
+    case .positive: "a finite number above 0"
+    case .notNegative: "a finite number of at least 0"
+    case .fraction: "a number of at least 0 and below 1"
+    }
+  }
+}
+
+extension Recipe {
+  /// The tasks of the Long Range Arena.
+  public static let tasks = ["listops", "text", "retrieval", "image", "pathfinder", "pathx"]
+
+  /// Every key in the order of the YAML form; `model.attention` comes after `model.causal`.
+  static let fields: [RecipeField] = [
+    .name("protocol", \.protocolName),
+    .choice("task", \.task, tasks),
+    .name("data.dataset", \.data.dataset),
+    .count("data.max_length", \.data.maxLength),
+    .count("data.bucket_batches", \.data.bucketBatches),
+    .count("data.prefetch", \.data.prefetch),
+    .name("model.model_type", \.model.modelType),
+    .count("model.emb_dim", \.model.embDim),
+    .count("model.num_heads", \.model.numHeads),
+    .count("model.qkv_dim", \.model.qkvDim),
+    .count("model.mlp_dim", \.model.mlpDim),
+    .count("model.num_layers", \.model.numLayers),
+    .choice("model.position", \.model.position, ["sinusoidal", "learned", "rotary", "none"]),
+    .choice("model.norm", \.model.norm, ["pre", "post"]),
+    .number("model.layer_norm_eps", \.model.layerNormEps, .positive),
+    .choice("model.activation", \.model.activation, ["gelu", "gelu_tanh", "relu"]),
+    .flag("model.qkv_bias", \.model.qkvBias),
+    .choice("model.classifier_pool", \.model.classifierPool, ["MEAN", "CLS", "FIRST"]),
+    .number("model.dropout_rate", \.model.dropoutRate, .fraction),
+    .number("model.attention_dropout_rate", \.model.attentionDropoutRate, .fraction),
+    .flag("model.tied_weights", \.model.tiedWeights),
+    .flag("model.causal", \.model.causal),
+    .count("train.num_train_steps", \.train.numTrainSteps),
+    .count("train.batch_size", \.train.batchSize),
+    .count("train.accumulate", \.train.accumulate),
+    .count("train.random_seed", \.train.randomSeed, least: 0),
+    .choice("train.precision", \.train.precision, ["float32", "bfloat16"]),
+    .flag("train.recompute", \.train.recompute),
+    .choice("optimizer.name", \.optimizer.name, ["adamw"]),
+    .number("optimizer.learning_rate", \.optimizer.learningRate, .positive),
+    .number("optimizer.beta1", \.optimizer.beta1, .fraction),
+    .number("optimizer.beta2", \.optimizer.beta2, .fraction),
+    .number("optimizer.eps", \.optimizer.eps, .positive),
+    .number("optimizer.weight_decay", \.optimizer.weightDecay, .notNegative),
+    noDecay,
+    gradClipNorm,
+    factors,
+    .count("schedule.warmup", \.schedule.warmup, least: 0),
+    .count("eval.eval_frequency", \.eval.evalFrequency),
+    numEvalExamples,
+    .choice("eval.select", \.eval.select, ["accuracy", "loss"]),
+    .count("eval.checkpoint_freq", \.eval.checkpointFreq),
+  ]
+
+  private static let noDecay = RecipeField(path: "optimizer.no_decay") { value, recipe in
+    let kinds = ["norm", "bias", "embedding"]
+    guard case .list(let items) = value, items.allSatisfy({ kinds.contains($0.text ?? "") }) else {
+      return "a list of \(kinds.joined(separator: ", "))"
+    }
+    recipe.optimizer.noDecay = kinds.filter { items.contains(.text($0)) }
+    return nil
+  } load: {
+    .list($0.optimizer.noDecay.map { .text($0) })
+  }
+
+  private static let gradClipNorm = RecipeField(path: "optimizer.grad_clip_norm") { value, recipe in
+    if value == .null {
+      recipe.optimizer.gradClipNorm = nil
+      return nil
+    }
+    guard let number = value.number, NumberRange.positive.holds(number) else {
+      return "a finite number above 0, or null"
+    }
+    recipe.optimizer.gradClipNorm = number
+    return nil
+  } load: {
+    $0.optimizer.gradClipNorm.map { .number($0) } ?? .null
+  }
+
+  private static let numEvalExamples = RecipeField(path: "eval.num_eval_examples") {
+    value, recipe in
+    if value == .text("all") {
+      recipe.eval.numEvalExamples = nil
+      return nil
+    }
+    guard let number = value.int, number >= 1 else { return "a whole number of at least 1, or all" }
+    recipe.eval.numEvalExamples = number
+    return nil
+  } load: {
+    $0.eval.numEvalExamples.map { .int($0) } ?? .text("all")
+  }
+
+  private static let factors = RecipeField(path: "schedule.factors") { value, recipe in
+    guard let text = value.text, let factors = Schedule.parse(text) else {
+      return factorWords
+    }
+    recipe.schedule.factors = factors.map(\.rawValue).joined(separator: " * ")
+    return nil
+  } load: {
+    .text($0.schedule.factors)
+  }
+}

@@ -1,0 +1,143 @@
+import Foundation
+import Yams
+
+/// What a user asks for; `resolve()` makes a complete recipe of it.
+///
+/// Later wins: the defaults of `Recipe`, the task, the protocol (for all tasks, then for this one), the
+/// model, what the protocol says of this model, the dataset, the recipe file, options, `--set`.
+public struct RecipeRequest: Sendable {
+  /// The dataset that is chosen; a recipe file and `--set` win unless it was named.
+  public struct Dataset: Sendable {
+    /// Its name in the index.
+    public var name: String
+    /// The longest sequence it can hold; nil when documents are stored whole and cut at load.
+    public var maxLength: Int?
+    /// Whether the user named it (`--dataset`) or it is the only one.
+    public var named: Bool
+
+    /// Makes a choice from its parts.
+    public init(name: String, maxLength: Int?, named: Bool) {
+      self.name = name
+      self.maxLength = maxLength
+      self.named = named
+    }
+  }
+
+  /// The task; nil takes it from the recipe file.
+  public var task: String?
+  /// A protocol (`small`) or the path of a recipe file, which may leave out keys.
+  public var recipe = "small"
+  /// The model; nil takes it from the recipe, whose default is `transformer`.
+  public var model: String?
+  /// The dataset; nil takes it from the recipe.
+  public var dataset: Dataset?
+  /// The seed; nil takes it from the recipe.
+  public var seed: Int?
+  /// The precision; nil takes it from the recipe.
+  public var precision: String?
+  /// Overrides, each `key=value`.
+  public var settings: [String] = []
+
+  /// Makes a request for a task with the `small` protocol.
+  public init(task: String? = nil) { self.task = task }
+
+  /// The complete recipe.
+  ///
+  /// - Throws: `usage` with all mistakes at once, `malformed` when a file is not YAML, `failure` when it
+  ///   cannot be read.
+  public func resolve() throws -> Recipe {
+    let file = try recipeFile()
+    let overlay = RecipeOverlay(file)
+    let chosen = RecipeRequest.overlay(of: settings)
+    var problems = overlay.problems + chosen.problems
+    let base = file == nil ? recipe : overlay["protocol"]?.text ?? "small"
+    let model =
+      chosen["model.model_type"]?.text ?? self.model ?? overlay["model.model_type"]?.text
+    guard let task = chosen["task"]?.text ?? self.task ?? overlay["task"]?.text else {
+      throw TrainError.recipe(problems + [.noTask])
+    }
+    guard Recipe.tasks.contains(task) else {
+      throw TrainError.recipe(problems + [.unknownTask(task)])
+    }
+    var recipe = Recipe()
+    problems += try recipe.applyBuiltIn(protocol: base, task: task, model: model)
+    if let dataset { apply(dataset, to: &recipe) }
+    var own = overlay
+    ["protocol", "task", "model.model_type"].forEach { own.remove($0) }
+    problems += recipe.apply(own)
+    if let dataset, dataset.named { apply(dataset, to: &recipe) }
+    recipe.task = task
+    if let model { recipe.model.modelType = model }
+    problems += recipe.apply(options)
+    problems += recipe.apply(chosen)
+    problems += recipe.inconsistencies
+    guard problems.isEmpty else {
+      throw TrainError.recipe(problems, path: file == nil ? nil : self.recipe)
+    }
+    return recipe
+  }
+
+  private func apply(_ dataset: Dataset, to recipe: inout Recipe) {
+    recipe.data.dataset = dataset.name
+    if let maxLength = dataset.maxLength { recipe.data.maxLength = maxLength }
+  }
+
+  private var options: RecipeOverlay {
+    var overlay = RecipeOverlay(nil)
+    if let seed { overlay.entries.append(("train.random_seed", .int(seed))) }
+    if let precision { overlay.entries.append(("train.precision", .text(precision))) }
+    if let model { overlay.entries.append(("model.model_type", .text(model))) }
+    return overlay
+  }
+
+  private static func overlay(of settings: [String]) -> RecipeOverlay {
+    settings.reduce(into: RecipeOverlay(nil)) { all, setting in
+      let one = RecipeOverlay(setting: setting)
+      all.entries += one.entries
+      all.problems += one.problems
+    }
+  }
+
+  /// The YAML of the recipe file, nil when the recipe is a protocol.
+  private func recipeFile() throws -> Node? {
+    if BuiltInRecipes.protocols[recipe] != nil { return nil }
+    let isPath = recipe.contains("/") || recipe.hasSuffix(".yaml") || recipe.hasSuffix(".yml")
+    guard isPath || FileManager.default.fileExists(atPath: recipe) else {
+      throw TrainError.recipe([.unknownProtocol(recipe, BuiltInRecipes.names)])
+    }
+    guard let bytes = FileManager.default.contents(atPath: recipe) else {
+      throw TrainError.file("read", recipe, errno: errno)
+    }
+    guard let text = String(data: bytes, encoding: .utf8) else {
+      throw TrainError.notYAML(recipe, line: nil, "not UTF-8")
+    }
+    return try Recipe.compose(text, name: recipe) ?? Node([:])
+  }
+}
+
+extension Recipe {
+  /// Applies the built-in overlays: task, protocol, and the protocol's words on task and model.
+  fileprivate mutating func applyBuiltIn(
+    protocol name: String, task: String, model: String?
+  ) throws -> [RecipeProblem] {
+    guard let text = BuiltInRecipes.protocols[name] else {
+      throw TrainError.recipe([.unknownProtocol(name, BuiltInRecipes.names)])
+    }
+    var problems = apply(try BuiltInRecipes.overlay(task: task))
+    guard var common = try Recipe.compose(text, name: "\(name).yaml")?.mapping else { return [] }
+    let tasks = common["tasks"]?.mapping
+    common["tasks"] = nil
+    problems += apply(RecipeOverlay(.mapping(common)))
+    protocolName = name
+    guard let tasks else { return problems }
+    guard var own = tasks[task]?.mapping else {
+      let names = tasks.compactMap { $0.key.scalar?.string }
+      throw TrainError.recipe([.taskNotInProtocol(name, task: task, names)])
+    }
+    let models = own["models"]?.mapping
+    own["models"] = nil
+    problems += apply(RecipeOverlay(.mapping(own)))
+    let special = models?[model ?? self.model.modelType].map { RecipeOverlay($0) }
+    return problems + (special.map { apply($0) } ?? [])
+  }
+}

@@ -1,0 +1,244 @@
+import Foundation
+import Testing
+
+@testable import Train
+
+@Suite struct RecipeTests {
+  @Test("the small recipe for listops is the documented one, on one screen")
+  func smallListops() throws {
+    let recipe = try RecipeRequest(task: "listops").resolve()
+    #expect(recipe == Recipe())
+    #expect(
+      recipe.yaml == """
+        protocol: small
+        task: listops
+        data: {dataset: listops-2k, max_length: 2000, bucket_batches: 64, prefetch: 4}
+        model:
+          model_type: transformer
+          emb_dim: 64
+          num_heads: 2
+          qkv_dim: 64
+          mlp_dim: 128
+          num_layers: 2
+          position: learned
+          norm: pre
+          layer_norm_eps: 1.0e-5
+          activation: gelu
+          qkv_bias: true
+          classifier_pool: MEAN
+          dropout_rate: 0.1
+          attention_dropout_rate: 0.1
+          tied_weights: false
+          causal: false
+          attention: {}
+        train: {num_train_steps: 5000, batch_size: 32, accumulate: 1, random_seed: 0, \
+        precision: float32, recompute: false}
+        optimizer: {name: adamw, learning_rate: 1.0e-4, beta1: 0.9, beta2: 0.999, eps: 1.0e-8, \
+        weight_decay: 0, no_decay: [norm, bias], grad_clip_norm: null}
+        schedule: {factors: constant * linear_warmup * linear_decay, warmup: 1000}
+        eval: {eval_frequency: 250, num_eval_examples: all, select: accuracy, checkpoint_freq: 250}
+
+        """)
+  }
+
+  @Test("the digest is the SHA-256 of the text")
+  func digest() throws {
+    #expect(
+      Recipe().digestText == "52cc5d6abb9199c814dd13d51dd470047fb60ba9aff4dbb1e6b70137748f6e24")
+    #expect(Recipe().digest.count == 32)
+  }
+
+  @Test(
+    "every protocol resolves for every task it names, and reads back equal",
+    arguments: BuiltInRecipes.names, Recipe.tasks)
+  func everyCombination(name: String, task: String) throws {
+    var request = RecipeRequest(task: task)
+    request.recipe = name
+    let missing = ["demo": Set(Recipe.tasks).subtracting(["listops"]), "paper": ["pathx"]]
+    if missing[name]?.contains(task) == true {
+      #expect(throws: TrainError.self) { try request.resolve() }
+      return
+    }
+    let recipe = try request.resolve()
+    #expect(recipe.protocolName == name && recipe.task == task)
+    #expect(try Recipe(yaml: recipe.yaml) == recipe)
+    #expect(try Recipe(yaml: recipe.yaml).yaml == recipe.yaml)
+    #expect(try Schedule(recipe).learningRate(at: 1) > 0)
+  }
+
+  @Test("overrides, the mechanism's own keys and odd values survive writing and reading")
+  func overrides() throws {
+    var request = RecipeRequest(task: "listops")
+    request.model = "bigbird"
+    request.seed = 3
+    request.dataset = .init(name: "listops-64", maxLength: 64, named: false)
+    request.settings = [
+      "train.batch_size=16", "model.attention.block_size=64", "optimizer.learning_rate=3e-4",
+      "model.attention.kind='softmax, exact: yes'", "model.attention={num_random: 3, rate: 1e-9}",
+      "optimizer.no_decay=[bias, norm, embedding]", "optimizer.grad_clip_norm=1",
+      "eval.num_eval_examples=500", "schedule.factors=constant*rsqrt_decay",
+      "optimizer.eps=0.00000012345678901234567",
+    ]
+    let recipe = try request.resolve()
+    #expect(recipe.model.modelType == "bigbird" && recipe.train.randomSeed == 3)
+    #expect(recipe.train.batchSize == 16 && recipe.optimizer.learningRate == 3e-4)
+    #expect(recipe.data.dataset == "listops-64" && recipe.data.maxLength == 64)
+    #expect(recipe.model.attention["block_size"] == .int(64))
+    #expect(recipe.model.attention["kind"] == .text("softmax, exact: yes"))
+    #expect(recipe.model.attention["num_random"] == .int(3))
+    #expect(recipe.optimizer.noDecay == ["norm", "bias", "embedding"])
+    #expect(recipe.optimizer.gradClipNorm == 1 && recipe.eval.numEvalExamples == 500)
+    #expect(recipe.schedule.factors == "constant * rsqrt_decay")
+    #expect(try Recipe(yaml: recipe.yaml) == recipe)
+    #expect(
+      recipe.yaml.contains(
+        #"attention: {block_size: 64, kind: "softmax, exact: yes", num_random: 3, rate: 1.0e-9}"#))
+  }
+
+  @Test(
+    "one mistake is one sentence",
+    arguments: [
+      (
+        "model.num_head=4", "recipe key model.num_head is unknown; did you mean model.num_heads?"
+      ),
+      ("model.batch_size=4", "recipe key model.batch_size is unknown; did you mean train.batch_size?"),
+      ("batch_size=4", "recipe key batch_size is unknown; did you mean train.batch_size?"),
+      ("colour=red", "recipe key colour is unknown"),
+      (
+        "train.batch_size=-3",
+        "recipe key train.batch_size must be a whole number of at least 1, found -3"
+      ),
+      (
+        "train.batch_size=lots",
+        "recipe key train.batch_size must be a whole number of at least 1, found lots"
+      ),
+      (
+        "optimizer.learning_rate=nan",
+        "recipe key optimizer.learning_rate must be a finite number above 0, found nan"
+      ),
+      (
+        "optimizer.learning_rate=.inf",
+        "recipe key optimizer.learning_rate must be a finite number above 0, found inf"
+      ),
+      ("model.norm=mid", "recipe key model.norm must be one of pre, post, found mid"),
+      (
+        "model.dropout_rate=1",
+        "recipe key model.dropout_rate must be a number of at least 0 and below 1, found 1"
+      ),
+      ("model.qkv_bias=yes", "recipe key model.qkv_bias must be true or false, found yes"),
+      ("model.num_heads=3", "model.num_heads = 3 does not divide model.qkv_dim = 64"),
+      ("train.accumulate=33", "train.accumulate = 33 is above train.batch_size = 32"),
+      ("model=transformer", "recipe key model must hold keys of its own"),
+      ("model.emb_dim={a: 1}", "recipe key model.emb_dim must be a value, found a mapping"),
+      ("train.batch_size", "--set wants key=value, found train.batch_size"),
+      ("train.batch_size={", "--set train.batch_size={: the value is not YAML"),
+      (
+        "schedule.factors=constant * cosine",
+        "recipe key schedule.factors must be a product of constant, linear_warmup, rsqrt_decay, "
+          + "rsqrt_normalized_decay, cosine_decay, linear_decay, found constant * cosine"
+      ),
+    ])
+  func oneMistake(setting: String, message: String) throws {
+    var request = RecipeRequest(task: "listops")
+    request.settings = [setting]
+    let error = #expect(throws: TrainError.self) { try request.resolve() }
+    #expect(error?.message == message)
+    #expect(error?.code == .usage && error?.code.exitCode == 64)
+  }
+
+  @Test("all mistakes are reported at once")
+  func allMistakes() throws {
+    var request = RecipeRequest(task: "listops")
+    request.settings = ["model.num_head=4", "train.batch_size=0", "model.num_heads=5"]
+    let error = #expect(throws: TrainError.self) { try request.resolve() }
+    #expect(
+      error?.message == """
+        recipe key model.num_head is unknown; did you mean model.num_heads?
+        recipe key train.batch_size must be a whole number of at least 1, found 0
+        model.num_heads = 5 does not divide model.qkv_dim = 64
+        """)
+  }
+
+  @Test("unknown protocols and tasks are named with what exists")
+  func unknownNames() throws {
+    var request = RecipeRequest(task: "listops")
+    request.recipe = "tiny"
+    #expect(throws: TrainError.recipe([.unknownProtocol("tiny", BuiltInRecipes.names)])) {
+      try request.resolve()
+    }
+    #expect(
+      RecipeProblem.unknownProtocol("tiny", BuiltInRecipes.names).message
+        == "recipe tiny is neither a file nor one of demo, paper, released, small")
+    let error = #expect(throws: TrainError.self) { try RecipeRequest(task: "chess").resolve() }
+    #expect(
+      error?.message
+        == "task chess is not one of listops, text, retrieval, image, pathfinder, pathx")
+  }
+
+  @Test("a complete recipe must have every key, and each only once")
+  func completeness() throws {
+    let lines = Recipe().yaml.split(separator: "\n")
+    let without = lines.filter { !$0.contains("emb_dim") }.joined(separator: "\n")
+    let error = #expect(throws: TrainError.self) { try Recipe(yaml: without) }
+    #expect(error?.message == "recipe key model.emb_dim is missing")
+    let twice = Recipe().yaml + "task: listops\n"
+    let again = #expect(throws: TrainError.self) { try Recipe(yaml: twice) }
+    #expect(again?.message == "recipe key task is given twice (line 2)")
+    let torn = #expect(throws: TrainError.self) { try Recipe(yaml: "data: {a: 1\nb: [", name: "x.yaml") }
+    #expect(torn?.code == .malformed && torn?.message.hasPrefix("x.yaml:") == true)
+  }
+
+  @Test("a recipe file leaves out what its protocol says; options and --set win over it")
+  func recipeFile() throws {
+    let path = NSTemporaryDirectory() + "recipe-\(UUID().uuidString).yaml"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try "task: listops\nprotocol: demo\nmodel: {num_layers: 3}\ndata: {dataset: mine}\n"
+      .write(toFile: path, atomically: true, encoding: .utf8)
+    var request = RecipeRequest()
+    request.recipe = path
+    request.dataset = .init(name: "listops-64", maxLength: 50, named: false)
+    var recipe = try request.resolve()
+    #expect(recipe.protocolName == "demo" && recipe.model.numLayers == 3)
+    #expect(recipe.data.dataset == "mine" && recipe.data.maxLength == 50)
+    request.dataset?.named = true
+    request.settings = ["model.num_layers=5"]
+    recipe = try request.resolve()
+    #expect(recipe.data.dataset == "listops-64" && recipe.model.numLayers == 5)
+    try recipe.yaml.write(toFile: path, atomically: true, encoding: .utf8)
+    request = RecipeRequest(task: "listops")
+    request.recipe = path
+    #expect(try request.resolve() == recipe)
+  }
+
+  @Test("another recipe is refused with the keys that differ")
+  func differences() throws {
+    var now = Recipe()
+    now.train.batchSize = 16
+    now.model.attention["block_size"] = .int(64)
+    #expect(
+      Recipe().differences(to: now)
+        == ["train.batch_size: 32, now 16", "model.attention.block_size: unset, now 64"])
+    let error = #expect(throws: TrainError.self) {
+      try Recipe().requireEqual(to: now, path: "runs/a")
+    }
+    #expect(error?.code.exitCode == 7)
+    #expect(
+      error?.message == """
+        runs/a was trained with another recipe:
+          train.batch_size: 32, now 16
+          model.attention.block_size: unset, now 64
+        """)
+  }
+
+  @Test("numbers are written with all digits and read as numbers by YAML 1.1 readers")
+  func numbers() {
+    let texts: [(Double, String)] = [
+      (1e-4, "1.0e-4"), (0.05, "0.05"), (0, "0"), (1, "1"), (1e-9, "1.0e-9"), (0.1 + 0.2, "0.30000000000000004"),
+      (1.25e-5, "1.25e-5"), (0.00012, "1.2e-4"), (0.001, "0.001"), (1e20, "1.0e+20"), (-2.5e-7, "-2.5e-7"),
+    ]
+    for (number, text) in texts {
+      #expect(RecipeScalar.number(number).yaml == text)
+      #expect(RecipeScalar(plain: text).number == number)
+    }
+  }
+}
