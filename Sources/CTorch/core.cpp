@@ -4,10 +4,11 @@
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/full.h>
 #include <c10/core/CPUAllocator.h>
-#include <dlfcn.h>
 #include <torch/csrc/inductor/aoti_torch/c/shim.h>
 #include <torch/csrc/stable/c/shim.h>
 #include <torch/headeronly/version.h>
+
+#include <cstdlib>
 
 #include "include/CTorch.h"
 #include "internal.h"
@@ -61,7 +62,8 @@ int ct_start(void) {
     return 1;
   }
   installAllocator();
-  return 0;
+  const char* tier = std::getenv("LRA_CPU");
+  return tier ? ct_use_tier(tier) : 0;
 }
 
 int ct_set_threads(int count) {

@@ -19,7 +19,8 @@ public enum Engine {
     let cudaProblem = cudaLoaded ? "" : String(cString: ct_error_message())
     guard ct_start() == 0 else {
       throw TensorError.engine(
-        String(cString: ct_error_message()), next: "build again after ./setup: swift build -c release")
+        String(cString: ct_error_message()),
+        next: "unset LRA_CPU, or build again after ./setup: swift build -c release")
     }
     guard ct_set_threads(Int32(threads)) == 0 else { throw TensorError.last }
     if wanted == "cpu" { return .cpu }
@@ -41,6 +42,11 @@ public enum Engine {
 
   /// The kernel tier in use: `avx512`, `avx2` or `portable`; `LRA_CPU` names a lower one than the CPU has.
   public static var kernelTier: String { String(cString: ct_kernel_tier()) }
+
+  /// Chooses a kernel tier by name, for tests and comparisons.
+  public static func use(tier: String) throws {
+    guard ct_use_tier(tier) == 0 else { throw TensorError.last }
+  }
 
   /// The most bytes that CPU tensors held at once.
   public static var peakTensorBytes: Int {

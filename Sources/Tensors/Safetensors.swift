@@ -113,7 +113,7 @@ public enum Safetensors {
       }
       size = product
     }
-    guard offsets[0] >= 0, offsets[1] - offsets[0] == size else {
+    guard offsets[0] >= 0, offsets[1] >= offsets[0], offsets[1] - offsets[0] == size else {
       throw TensorError.malformed(path, "tensor \(name) of \(size) bytes lies at \(offsets)")
     }
     return Entry(name: name, dtype: dtype, shape: shape, begin: offsets[0], end: offsets[1])

@@ -1,41 +1,67 @@
-// Chooses the kernel tier once: the best the CPU has, or the lower one that LRA_CPU names.
+// The kernel tier in use: the best the CPU has, unless a lower one is asked for.
 #include <cstdlib>
 #include <cstring>
+#include <string>
 
 #include "../include/ct_core.h"
+#include "../internal.h"
 #include "kernels.h"
 
 namespace ct {
+namespace {
 
-static const Kernels& choose() {
-  const Kernels* best = &kernelsPortable;
+struct Tier {
+  const Kernels* kernels;
+  bool usable;
+};
+
+/// From the highest to the lowest.
+const std::vector<Tier>& tiers() {
 #if defined(__x86_64__)
-  const Kernels* available[] = {&kernelsAvx512, &kernelsAvx2, &kernelsPortable};
-  __builtin_cpu_init();
-  bool usable[] = {
-      __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"),
-      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"), true};
-  const char* wanted = std::getenv("LRA_CPU");
-  bool reached = true;
-  if (wanted) {
-    reached = false;
-    for (auto* tier : available) reached = reached || !strcmp(wanted, tier->name);
-    reached = !reached;  // an unknown name asks for the best
-  }
-  for (int i = 0; i < 3; i++) {
-    if (wanted && !strcmp(wanted, available[i]->name)) reached = true;
-    if (reached && usable[i]) return *available[i];
-  }
+  static const std::vector<Tier> all = [] {
+    __builtin_cpu_init();
+    bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    return std::vector<Tier>{{&kernelsAvx512, avx512}, {&kernelsAvx2, avx2}, {&kernelsPortable, true}};
+  }();
+#else
+  static const std::vector<Tier> all = {{&kernelsPortable, true}};
 #endif
-  return *best;
+  return all;
 }
 
+const Kernels* best() {
+  for (auto& tier : tiers())
+    if (tier.usable) return tier.kernels;
+  return &kernelsPortable;
+}
+
+const Kernels* current = nullptr;
+
+}  // namespace
+
 const Kernels& kernels() {
-  static const Kernels& chosen = choose();
-  return chosen;
+  if (!current) current = best();
+  return *current;
 }
 
 }  // namespace ct
 
-const char* ct_kernel_tier(void) { return ct::kernels().name; }
+using namespace ct;
+
+const char* ct_kernel_tier(void) { return kernels().name; }
+
+int ct_use_tier(const char* name) {
+  std::string names;
+  for (auto& tier : tiers()) {
+    if (!tier.usable) continue;
+    if (!strcmp(tier.kernels->name, name)) {
+      current = tier.kernels;
+      return 0;
+    }
+    names += (names.empty() ? "" : ", ") + std::string(tier.kernels->name);
+  }
+  fail(("kernel tier " + std::string(name) + " is unknown or not in this CPU; it has: " + names).c_str());
+  return 1;
+}

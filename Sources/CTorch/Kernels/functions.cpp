@@ -60,7 +60,9 @@ struct Dropout : torch::autograd::Function<Dropout> {
     context->saved_data["rate"] = rate;
     context->saved_data["residual"] = residual.has_value();
     auto keys = keysOfRows(rows, uint64_t(key), x.size(0));
-    return dropped(x.to(at::kFloat), residual, keys, Rate(rate)).to(x.scalar_type());
+    // The sum keeps the residual's type: under autocast the stream stays float32.
+    return dropped(x.to(at::kFloat), residual, keys, Rate(rate))
+        .to(residual ? residual->scalar_type() : x.scalar_type());
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {

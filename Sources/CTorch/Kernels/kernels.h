@@ -31,7 +31,7 @@ struct Kernels {
                   uint32_t dropThreshold, float keepScale);
 };
 
-/// The tier chosen at start: the best the CPU has, or a lower one named by LRA_CPU.
+/// The tier in use.
 const Kernels& kernels();
 
 extern const Kernels kernelsPortable, kernelsAvx2, kernelsAvx512;

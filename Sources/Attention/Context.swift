@@ -1,0 +1,66 @@
+import Tensors
+
+/// What a batch is, and where in the model and in training we are.
+public final class Context {
+  /// Real tokens in each row, padding not counted.
+  public let lengths: [Int]
+  /// Positions in each row, padding counted: L.
+  public let length: Int
+  /// [B] int64 on the CPU; nil when no row is padded, which lets kernels skip every check.
+  public let lengthTensor: Tensor?
+  /// [B] int64 on the CPU: the examples' positions in their split, the counters of random numbers.
+  public let examples: Tensor
+  /// The key of this step's random numbers.
+  public let key: RandomKey
+  /// Whether dropout is on.
+  public let training: Bool
+  /// Where the batch is.
+  public let device: Device
+  private var realWeights: Tensor?
+
+  /// - Parameters:
+  ///   - lengths: real tokens of each row, at most `length`.
+  ///   - length: positions of each row.
+  ///   - examples: each row's position in its split.
+  public init(
+    lengths: [Int], length: Int, examples: [Int], key: RandomKey, training: Bool,
+    device: Device = .cpu
+  ) throws {
+    self.lengths = lengths
+    self.length = length
+    self.key = key
+    self.training = training
+    self.device = device
+    lengthTensor =
+      lengths.allSatisfy { $0 == length }
+      ? nil : try .from(lengths.map(Int64.init), [lengths.count])
+    self.examples = try .from(examples.map(Int64.init), [examples.count])
+  }
+
+  /// The same batch with one more real position in front of every row, for a CLS vector.
+  func withLeadingPosition() throws -> Context {
+    try Context(
+      lengths: lengths.map { $0 + 1 }, length: length + 1,
+      examples: examples.integers().map(Int.init), key: key, training: training, device: device)
+  }
+
+  /// [B, 1, L]: 1/n at each of a row's n real positions, 0 at padding; a product with it is the mean.
+  func meanWeights() throws -> Tensor {
+    if let realWeights { return realWeights }
+    var values = [Float](repeating: 0, count: lengths.count * length)
+    for (row, real) in lengths.enumerated() where real > 0 {
+      for position in 0..<real { values[row * length + position] = 1 / Float(real) }
+    }
+    let weights = try Tensor.from(values, [lengths.count, 1, length]).to(device)
+    realWeights = weights
+    return weights
+  }
+
+  /// Dropout at a named site of a layer.
+  func dropout(
+    _ x: Tensor, _ rate: Double, layer: Int, site: String, addedTo residual: Tensor? = nil
+  ) throws -> Tensor {
+    try x.dropout(
+      training ? rate : 0, key: key[layer][site], examples: examples, addedTo: residual)
+  }
+}

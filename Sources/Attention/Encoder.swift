@@ -1,0 +1,121 @@
+import Tensors
+
+/// One layer of the standard encoder: a mixer and an MLP, each in a residual branch.
+struct Block: Module {
+  let norm1: LayerNorm
+  let norm2: LayerNorm
+  let mixer: any Mixer
+  let up: Linear
+  let down: Linear
+  let model: ModelConfiguration
+
+  init(_ model: ModelConfiguration, key: RandomKey) throws {
+    norm1 = try LayerNorm(model.embDim, eps: model.layerNormEps)
+    norm2 = try LayerNorm(model.embDim, eps: model.layerNormEps)
+    mixer = try Attention.mixer(named: model.modelType).build(model, key["attn"])
+    up = try Linear(model.embDim, model.mlpDim, key: key["mlp.up"])
+    down = try Linear(model.mlpDim, model.embDim, key: key["mlp.down"])
+    self.model = model
+  }
+
+  /// [B, L, D] to [B, L, D].
+  func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
+    let rate = model.dropoutRate
+    let pre = model.norm == .pre
+    let mixed = try mixer(pre ? norm1(x) : x, context, layer: layer)  // [B, L, D]
+    var y = try context.dropout(mixed, rate, layer: layer, site: "attention.out", addedTo: x)
+    if !pre { y = try norm1(y) }
+    let hidden = try context.dropout(
+      activated(up(pre ? norm2(y) : y)), rate, layer: layer, site: "mlp.hidden")  // [B, L, M]
+    y = try context.dropout(down(hidden), rate, layer: layer, site: "mlp.out", addedTo: y)
+    return pre ? y : try norm2(y)
+  }
+
+  private func activated(_ x: Tensor) throws -> Tensor {
+    switch model.activation {
+    case .gelu: try x.gelu()
+    case .geluTanh: try x.gelu(tanhApproximation: true)
+    case .relu: try x.relu()
+    }
+  }
+
+  var parameters: [NamedParameter] {
+    norm1.parameters.prefixed("norm1") + mixer.parameters.prefixed("attn")
+      + norm2.parameters.prefixed("norm2") + up.parameters.prefixed("mlp.up")
+      + down.parameters.prefixed("mlp.down")
+  }
+}
+
+/// The standard encoder: embeddings, positions, `num_layers` blocks.
+///
+/// As LRA's backbone (spec of the released code: embeddings N(0, 1), dropout after positions, a final norm), but
+/// padding never reaches a real position. With `tied_weights` every layer is block 0; random numbers still differ
+/// by layer.
+public struct StandardEncoder: Architecture {
+  /// The name in recipes.
+  public static let name = "encoder"
+
+  let token: Parameter  // [V, D]
+  let cls: Parameter?  // [D]
+  let positionTable: Parameter?  // [positions, D]
+  let sinusoidTable: Tensor?  // [positions, D]
+  let blocks: [Block]
+  let norm: LayerNorm?
+  let model: ModelConfiguration
+
+  /// Parameters drawn by key.
+  public init(_ model: ModelConfiguration, key: RandomKey) throws {
+    self.model = model
+    token = try .normal(
+      [model.vocabularySize, model.embDim], deviation: 1, key: key["embed.token"], kind: .embedding)
+    cls =
+      model.classifierPool == .cls
+      ? try .constant([model.embDim], 0, kind: .embedding) : nil
+    positionTable =
+      model.position == .learned
+      ? try .normal(
+        [model.positions, model.embDim], deviation: 0.02, key: key["embed.position"],
+        kind: .embedding) : nil
+    sinusoidTable =
+      model.position == .sinusoidal
+      ? try sinusoids(length: model.positions, width: model.embDim) : nil
+    blocks = try (0..<(model.tiedWeights ? 1 : model.numLayers)).map {
+      try Block(model, key: key["blocks"][$0])
+    }
+    norm = model.norm == .pre ? try LayerNorm(model.embDim, eps: model.layerNormEps) : nil
+  }
+
+  /// Token ids [B, L] (int64, 0 is padding) to features [B, L, D], or [B, L+1, D] after a CLS vector.
+  public func callAsFunction(_ ids: Tensor, _ context: Context) throws -> (Tensor, Context) {
+    guard ids.size(1) <= model.maxLength else {
+      throw AttentionError.tooLong(ids.size(1), maxLength: model.maxLength)
+    }
+    var x = try token.value.rows(ids)  // [B, L, D]
+    var context = context
+    if let cls {
+      let front = try cls.value.reshaped([1, 1, model.embDim])
+        .expanded([ids.size(0), 1, model.embDim])  // [B, 1, D]
+      x = try .concatenated([front, x], 1)  // [B, L+1, D]
+      context = try context.withLeadingPosition()
+    }
+    if let table = try positionTable?.value ?? sinusoidTable?.to(context.device) {
+      x = try x + table.slice(0..<x.size(1), 0)  // [B, L, D]
+    }
+    x = try context.dropout(x, model.dropoutRate, layer: -1, site: "embedding")
+    for layer in 0..<model.numLayers {
+      x = try blocks[model.tiedWeights ? 0 : layer](x, context, layer: layer)
+    }
+    return (try norm?(x) ?? x, context)
+  }
+
+  /// `embed.*`, `blocks.{i}.*`, `norm.*`.
+  public var parameters: [NamedParameter] {
+    var all = [NamedParameter("embed.token.weight", token)]
+    if let positionTable { all.append(NamedParameter("embed.position.weight", positionTable)) }
+    if let cls { all.append(NamedParameter("embed.cls", cls)) }
+    for (index, block) in blocks.enumerated() {
+      all += block.parameters.prefixed("blocks.\(index)")
+    }
+    return all + (norm?.parameters.prefixed("norm") ?? [])
+  }
+}

@@ -1,0 +1,63 @@
+import Tensors
+
+/// The projections of multi-head attention: `q`, `k`, `v` from the stream, `out` back to it.
+struct Heads: Module {
+  let query: Linear
+  let key: Linear
+  let value: Linear
+  let out: Linear
+  let numHeads: Int
+  let width: Int
+  let rotary: Bool
+
+  init(_ model: ModelConfiguration, key random: RandomKey) throws {
+    let project = { (name: String) in
+      try Linear(model.embDim, model.qkvDim, bias: model.qkvBias, key: random[name])
+    }
+    query = try project("q")
+    key = try project("k")
+    value = try project("v")
+    out = try Linear(model.qkvDim, model.embDim, bias: model.qkvBias, key: random["out"])
+    numHeads = model.numHeads
+    width = model.headWidth
+    rotary = model.position == .rotary
+  }
+
+  /// 1/√E.
+  var scale: Double { 1 / Double(width).squareRoot() }
+
+  /// Queries, keys and values side by side, from one matrix product: [B, L, D] to [B, L, 3, H, E].
+  func packed(_ x: Tensor) throws -> Tensor {
+    let parts = [query, key, value]
+    let weight = try Tensor.concatenated(parts.map(\.weight.value), 0)  // [3 H E, D]
+    let biases = parts.compactMap(\.bias?.value)
+    let bias = biases.isEmpty ? nil : try Tensor.concatenated(biases, 0)  // [3 H E]
+    let qkv = try x.linear(weight, bias).to(.float32)
+      .reshaped([x.size(0), x.size(1), 3, numHeads, width])  // [B, L, 3, H, E]
+    return rotary ? try rotated(qkv) : qkv
+  }
+
+  /// [B, L, H, E] to [B, L, D].
+  func merged(_ attended: Tensor) throws -> Tensor {
+    try out(attended.reshaped([attended.size(0), attended.size(1), numHeads * width]))
+  }
+
+  /// Queries and keys rotated by their place (Su et al. 2021, equation 34); values as they are.
+  private func rotated(_ qkv: Tensor) throws -> Tensor {
+    let (batch, length) = (qkv.size(0), qkv.size(1))
+    let (cosine, sine) = try rotaryTables(length: length, width: width, on: qkv.device)
+    let pairs = try qkv.slice(0..<2, 2).reshaped([batch, length, 2, numHeads, width / 2, 2])
+    let (a, b) = (try pairs.select(0, -1), try pairs.select(1, -1))  // [B, L, 2, H, E/2]
+    let turned = try Tensor.concatenated(
+      [
+        (a * cosine - b * sine).unsqueezed(-1), (a * sine + b * cosine).unsqueezed(-1),
+      ], -1)  // [B, L, 2, H, E/2, 2]
+    return try Tensor.concatenated(
+      [turned.reshaped([batch, length, 2, numHeads, width]), qkv.slice(2..<3, 2)], 2)
+  }
+
+  var parameters: [NamedParameter] {
+    query.parameters.prefixed("q") + key.parameters.prefixed("k") + value.parameters.prefixed("v")
+      + out.parameters.prefixed("out")
+  }
+}

@@ -1,0 +1,96 @@
+import Foundation
+import Tensors
+
+/// Which way a mechanism can look.
+public enum Direction: String, Sendable, CaseIterable {
+  case bidirectional
+  case causal
+}
+
+/// What `lra-train models` says about a mechanism.
+public struct Mechanism: Sendable {
+  /// The name in recipes, such as `linformer`.
+  public let name: String
+  /// What it does, in a few words.
+  public let summary: String
+  /// Cost in time per layer, in L, D, k...
+  public let time: String
+  /// Cost in memory per layer.
+  public let memory: String
+  /// Which ways it can look.
+  public let directions: [Direction]
+  /// arXiv number of its paper.
+  public let paper: String
+}
+
+/// A mechanism that mixes information along the sequence: the attention of a block.
+///
+/// Padding contract: outputs at real positions do not depend on what stands at padded ones.
+public protocol Mixer: Module {
+  /// The mechanism's own keys in a recipe, with defaults.
+  associatedtype Configuration: Codable & Sendable
+
+  /// The mechanism.
+  static var mechanism: Mechanism { get }
+  /// The keys' defaults.
+  static var defaults: Configuration { get }
+
+  /// Parameters drawn by key; sizes that follow from length come from `model.maxLength`.
+  init(_ configuration: Configuration, _ model: ModelConfiguration, key: RandomKey) throws
+
+  /// Mixes [B, L, D] to [B, L, D].
+  func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor
+}
+
+/// One line of the registry: a mechanism and how to build it.
+public struct MixerEntry: Sendable {
+  /// The mechanism.
+  public let mechanism: Mechanism
+  let build: @Sendable (ModelConfiguration, RandomKey) throws -> any Mixer
+  let check: @Sendable ([String: ConfigurationValue]) throws -> Void
+
+  init<Kind: Mixer & SendableMetatype>(_ kind: Kind.Type) {
+    mechanism = kind.mechanism
+    build = { model, key in
+      try Kind(Self.configuration(of: Kind.self, model.attention), model, key: key)
+    }
+    check = { _ = try Self.configuration(of: Kind.self, $0) }
+  }
+
+  private static func configuration<Kind: Mixer & SendableMetatype>(
+    of kind: Kind.Type, _ given: [String: ConfigurationValue]
+  ) throws -> Kind.Configuration {
+    let name = kind.mechanism.name
+    do {
+      let defaults = try JSONDecoder().decode(
+        [String: ConfigurationValue].self, from: JSONEncoder().encode(kind.defaults))
+      for key in given.keys.sorted() where defaults[key] == nil {
+        throw AttentionError.unknownKey(key, model: name, known: defaults.keys.sorted())
+      }
+      let merged = defaults.merging(given) { $1 }
+      return try JSONDecoder().decode(Kind.Configuration.self, from: JSONEncoder().encode(merged))
+    } catch let error as DecodingError {
+      throw AttentionError.badValue(name, Self.reason(error))
+    }
+  }
+
+  private static func reason(_ error: DecodingError) -> String {
+    guard case .typeMismatch(_, let context) = error else { return "a value has the wrong type" }
+    return "\(context.codingPath.map(\.stringValue).joined(separator: ".")) has the wrong type"
+  }
+}
+
+/// Every mechanism by name, in the order shown to users. Adding one is a file and a line here.
+public let mixers: [MixerEntry] = [
+  MixerEntry(Softmax.self)
+]
+
+/// The registry's entry for a name.
+///
+/// - Throws: `AttentionError` with code `usage`, naming all mechanisms.
+public func mixer(named name: String) throws -> MixerEntry {
+  guard let entry = mixers.first(where: { $0.mechanism.name == name }) else {
+    throw AttentionError.unknownModel(name, known: mixers.map(\.mechanism.name))
+  }
+  return entry
+}

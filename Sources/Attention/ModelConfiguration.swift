@@ -1,0 +1,123 @@
+/// Everything that decides a model's form, in LRA's words. Sizes that follow from length come from `maxLength`,
+/// never from a batch.
+public struct ModelConfiguration: Sendable {
+  /// How a token's place enters the model.
+  public enum Position: String, Codable, Sendable, CaseIterable {
+    /// Fixed sines and cosines, interleaved, base 10,000, as LRA's default.
+    case sinusoidal
+    /// A trained table, N(0, 0.02²) at first.
+    case learned
+    /// Rotation of queries and keys (Su et al. 2021, arXiv 2104.09864).
+    case rotary
+    /// None: the model sees a bag of tokens unless its mechanism knows order.
+    case none
+  }
+
+  /// Where a block normalises.
+  public enum Norm: String, Codable, Sendable, CaseIterable {
+    /// Before each part, and once after the last block.
+    case pre
+    /// After each residual sum.
+    case post
+  }
+
+  /// The MLP's non-linearity.
+  public enum Activation: String, Codable, Sendable, CaseIterable {
+    case gelu
+    case geluTanh = "gelu_tanh"
+    case relu
+  }
+
+  /// How a sequence becomes one vector.
+  public enum Pool: String, Codable, Sendable, CaseIterable {
+    /// The mean over real tokens.
+    case mean = "MEAN"
+    /// The state of a trained vector put before the first token.
+    case cls = "CLS"
+    /// The state of the first token.
+    case first = "FIRST"
+  }
+
+  /// The mechanism's name in the registry.
+  public var modelType = "transformer"
+  /// Width D of the residual stream.
+  public var embDim = 64
+  /// Number of heads H; divides `qkvDim`.
+  public var numHeads = 2
+  /// Width of queries, keys and values over all heads.
+  public var qkvDim = 64
+  /// Width of the MLP and of the classifier's hidden layer.
+  public var mlpDim = 128
+  /// Number of blocks.
+  public var numLayers = 2
+  /// How places enter.
+  public var position = Position.learned
+  /// Where blocks normalise.
+  public var norm = Norm.pre
+  /// Added to variances in layer norms.
+  public var layerNormEps = 1e-5
+  /// The MLP's non-linearity.
+  public var activation = Activation.gelu
+  /// Whether the attention's four projections have a bias.
+  public var qkvBias = true
+  /// How a sequence becomes one vector.
+  public var classifierPool = Pool.mean
+  /// Dropout on embeddings, both block outputs and inside the MLP, in 0..<1.
+  public var dropoutRate = 0.1
+  /// Dropout on attention probabilities, in 0..<1.
+  public var attentionDropoutRate = 0.1
+  /// Whether all blocks share one set of weights.
+  public var tiedWeights = false
+  /// Whether a token sees only itself and earlier ones.
+  public var causal = false
+  /// The mechanism's own keys.
+  public var attention: [String: ConfigurationValue] = [:]
+  /// The longest sequence, in tokens, without the CLS vector.
+  public var maxLength = 2000
+  /// Number of token ids, padding 0 included.
+  public var vocabularySize = 16
+  /// Number of labels.
+  public var numClasses = 10
+
+  /// The `small` configuration on ListOps.
+  public init() {}
+
+  /// Width E of one head.
+  public var headWidth: Int { qkvDim / numHeads }
+
+  /// Positions in the longest sequence the blocks see.
+  public var positions: Int { maxLength + (classifierPool == .cls ? 1 : 0) }
+}
+
+/// A scalar in a mechanism's own configuration.
+public enum ConfigurationValue: Codable, Sendable, Equatable {
+  case bool(Bool)
+  case integer(Int)
+  case number(Double)
+  case string(String)
+
+  /// Reads whichever scalar is there.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    if let value = try? container.decode(Bool.self) {
+      self = .bool(value)
+    } else if let value = try? container.decode(Int.self) {
+      self = .integer(value)
+    } else if let value = try? container.decode(Double.self) {
+      self = .number(value)
+    } else {
+      self = .string(try container.decode(String.self))
+    }
+  }
+
+  /// Writes the scalar.
+  public func encode(to encoder: any Swift.Encoder) throws {
+    var container = encoder.singleValueContainer()
+    switch self {
+    case .bool(let value): try container.encode(value)
+    case .integer(let value): try container.encode(value)
+    case .number(let value): try container.encode(value)
+    case .string(let value): try container.encode(value)
+    }
+  }
+}

@@ -1,0 +1,30 @@
+import Foundation
+import Tensors
+
+/// Fixed sinusoids, sine on even and cosine on odd features, base 10,000, as in LRA's code: [length, width].
+func sinusoids(length: Int, width: Int) throws -> Tensor {
+  var values = [Float](repeating: 0, count: length * width)
+  for position in 0..<length {
+    for feature in 0..<width {
+      let rate = exp(-Double(feature / 2 * 2) * log(10_000) / Double(width))
+      let angle = Double(position) * rate
+      values[position * width + feature] = Float(feature % 2 == 0 ? sin(angle) : cos(angle))
+    }
+  }
+  return try .from(values, [length, width])
+}
+
+/// Cosines and sines of rotary angles `position * 10000^(-2 i / width)`: [length, 1, 1, width/2] each.
+func rotaryTables(length: Int, width: Int, on device: Device) throws -> (Tensor, Tensor) {
+  var cosines: [Float] = []
+  var sines: [Float] = []
+  for position in 0..<length {
+    for pair in 0..<(width / 2) {
+      let angle = Double(position) * pow(10_000, -2 * Double(pair) / Double(width))
+      cosines.append(Float(cos(angle)))
+      sines.append(Float(sin(angle)))
+    }
+  }
+  let shape = [length, 1, 1, width / 2]
+  return (try .from(cosines, shape).to(device), try .from(sines, shape).to(device))
+}
