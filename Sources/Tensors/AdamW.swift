@@ -86,11 +86,7 @@ public final class AdamW {
   /// Continues from saved state after `step` updates.
   public func restore(_ saved: [String: Tensor], step: Int, path: String) throws {
     for (name, tensor) in state {
-      guard let source = saved[name] else { throw TensorError.missingTensor(name, path) }
-      guard source.shape == tensor.shape else {
-        throw TensorError.shape(name, expected: tensor.shape, found: source.shape, path)
-      }
-      try tensor.copy(from: source)
+      try Safetensors.copy(name, of: saved, to: tensor, path)
     }
     for count in counts.values { try count.copy(from: .full([], Double(step))) }
   }

@@ -119,3 +119,25 @@ public enum Safetensors {
     return Entry(name: name, dtype: dtype, shape: shape, begin: offsets[0], end: offsets[1])
   }
 }
+
+extension Safetensors {
+  /// Copies one tensor of a file into a tensor of the same shape.
+  public static func copy(
+    _ name: String, of tensors: [String: Tensor], to target: Tensor, _ path: String
+  ) throws {
+    guard let source = tensors[name] else { throw TensorError.missingTensor(name, path) }
+    guard source.shape == target.shape else {
+      throw TensorError.shape(name, expected: target.shape, found: source.shape, path)
+    }
+    try target.copy(from: source)
+  }
+
+  /// Refuses a file with tensors that nobody asked for.
+  public static func expectOnly(
+    _ names: [String], in tensors: [String: Tensor], _ path: String
+  ) throws {
+    if let extra = Set(tensors.keys).subtracting(names).min() {
+      throw TensorError.unexpectedTensor(extra, path)
+    }
+  }
+}

@@ -1,0 +1,165 @@
+import Attention
+import Crypto
+import Datasets
+import Foundation
+import Tensors
+
+/// What a checkpoint knows besides tensors: `state.json`.
+public struct CheckpointState: Codable, Sendable, Equatable {
+  /// The best evaluation so far.
+  public struct Best: Codable, Sendable, Equatable {
+    /// Its step.
+    public var step: Int
+    /// Share of right predictions on the validation split.
+    public var accuracy: Double
+    /// Mean cross entropy there, in nats.
+    public var loss: Double
+  }
+
+  /// Where the loader is: the place of the step that comes next.
+  public struct Place: Codable, Sendable, Equatable {
+    /// Seed of the order.
+    public var seed: Int
+    /// Epoch, from 0.
+    public var epoch: Int
+    /// Batch within the epoch, from 0.
+    public var position: Int
+  }
+
+  /// A file of the checkpoint.
+  public struct File: Codable, Sendable, Equatable {
+    /// Its size.
+    public var bytes: Int
+    /// SHA-256 in hexadecimal.
+    public var sha256: String
+  }
+
+  /// The form of this file.
+  public var schema = 1
+  /// Steps done.
+  public var step: Int
+  /// The last step whose evaluation is done; one that is due comes first after a resume.
+  public var evaluatedStep: Int
+  /// Where the loader goes on.
+  public var loader: Place
+  /// The best evaluation; nil before the first.
+  public var best: Best?
+  /// SHA-256 of the resolved recipe.
+  public var recipeSha256: String
+  /// Content digest of the dataset.
+  public var dataDigest: String
+  /// The tensor files.
+  public var files: [String: File] = [:]
+}
+
+/// A folder with a model, its optimiser's state and where the run was; complete under its name or not there.
+public struct Checkpoint: Sendable {
+  /// The folder, `.../checkpoints/step-00005000`.
+  public let path: String
+  /// What it knows besides tensors.
+  public let state: CheckpointState
+
+  private static let model = "model.safetensors"
+  private static let optimizer = "optimizer.safetensors"
+
+  /// Writes a checkpoint into a hidden folder, makes it durable and renames it once.
+  ///
+  /// - Throws: `DatasetError` when the disk is full or refuses; nothing is left under the name then.
+  static func save(
+    _ folder: RunFolder, _ state: CheckpointState, _ parameters: [NamedParameter], _ adam: AdamW
+  ) throws -> Checkpoint {
+    let path = folder.checkpointPath(step: state.step)
+    let name = RunFolder.checkpointName(step: state.step)
+    let partial = "\(folder.checkpointsPath)/.\(name).\(getpid()).partial"
+    try? FileManager.default.removeItem(atPath: partial)
+    try Publication.makeFolder(partial)
+    var state = state
+    do {
+      let metadata = ["format": "pt", "step": String(state.step)]
+      let tensors = parameters.map { (name: $0.name, tensor: $0.parameter.value) }
+      for (file, data) in [
+        (model, try Safetensors.encoded(tensors, metadata: metadata)),
+        (optimizer, try Safetensors.encoded(adam.state, metadata: metadata)),
+      ] {
+        let published = try Publication.publish("\(partial)/\(file)") { sink in
+          try data.withUnsafeBytes { try sink.write($0) }
+        }
+        state.files[file] = .init(bytes: published.bytes, sha256: hexadecimal(published.sha256))
+      }
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+      encoder.keyEncodingStrategy = .convertToSnakeCase
+      let json = try encoder.encode(state)
+      try Publication.publish("\(partial)/state.json") { try $0.write(Array(json) + [10]) }
+      if FileManager.default.fileExists(atPath: path) {  // the same step, before a resume
+        try FileManager.default.removeItem(atPath: path)
+      }
+      try Publication.move(partial, to: path)
+    } catch {
+      try? FileManager.default.removeItem(atPath: partial)
+      throw error
+    }
+    return Checkpoint(path: path, state: state)
+  }
+
+  /// Opens a step's checkpoint and checks every file of it.
+  ///
+  /// - Throws: `TrainError` `checksumMismatch` for damage, `malformed` for a folder that is no checkpoint.
+  static func open(_ folder: RunFolder, step: Int) throws -> Checkpoint {
+    let path = folder.checkpointPath(step: step)
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    guard let json = FileManager.default.contents(atPath: "\(path)/state.json") else {
+      throw TrainError.notACheckpoint(path, "state.json is missing")
+    }
+    guard let state = try? decoder.decode(CheckpointState.self, from: json), state.step == step else {
+      throw TrainError.notACheckpoint(path, "state.json is not the state of step \(step)")
+    }
+    let earlier = folder.checkpointSteps().last { $0 < step }.map { folder.checkpointPath(step: $0) }
+    for file in [model, optimizer] {
+      guard let expected = state.files[file],
+        let data = try? Data(
+          contentsOf: URL(fileURLWithPath: "\(path)/\(file)"), options: .alwaysMapped),
+        data.count == expected.bytes,
+        hexadecimal(Array(SHA256.hash(data: data))) == expected.sha256
+      else { throw TrainError.checkpointDamaged(path, file, previous: earlier) }
+    }
+    return Checkpoint(path: path, state: state)
+  }
+
+  /// Puts the checkpoint's values into a model of the same form.
+  func restore(_ parameters: [NamedParameter]) throws {
+    let file = "\(path)/\(Checkpoint.model)"
+    let tensors = try Safetensors.read(file)
+    for named in parameters {
+      try Safetensors.copy(named.name, of: tensors, to: named.parameter.value, file)
+    }
+    try Safetensors.expectOnly(parameters.map(\.name), in: tensors, file)
+  }
+
+  /// Puts the checkpoint's state into an optimiser of the same parameters.
+  func restore(_ adam: AdamW) throws {
+    let file = "\(path)/\(Checkpoint.optimizer)"
+    try adam.restore(try Safetensors.read(file), step: state.step, path: file)
+  }
+
+  /// Removes checkpoints that are neither in `kept` nor needed, and what dead writers left.
+  static func prune(_ folder: RunFolder, keeping kept: Set<Int>) {
+    for step in folder.checkpointSteps() where !kept.contains(step) {
+      try? FileManager.default.removeItem(atPath: folder.checkpointPath(step: step))
+    }
+  }
+
+  /// Removes unfinished checkpoints of processes that died. Call it with the run locked.
+  static func sweep(_ folder: RunFolder) {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.checkpointsPath)) ?? []
+    for name in names where name.hasPrefix(".") && name.hasSuffix(".partial") {
+      try? FileManager.default.removeItem(atPath: "\(folder.checkpointsPath)/\(name)")
+    }
+  }
+}
+
+/// Bytes as lower-case hexadecimal digits.
+func hexadecimal(_ bytes: [UInt8]) -> String {
+  bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+}

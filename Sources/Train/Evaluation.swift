@@ -1,0 +1,70 @@
+import Attention
+import Datasets
+import Foundation
+import Tensors
+
+/// What a model gives on a split.
+public struct Evaluation: Sendable, Equatable {
+  /// Right predictions of all.
+  public var accuracy: Accuracy
+  /// Mean cross entropy, in nats.
+  public var loss: Double
+}
+
+/// A model with everything needed to run it on batches of its data.
+struct ModelRunner {
+  let classifier: Classifier
+  let recipe: Recipe
+  let device: Device
+  let key: RandomKey
+
+  init(_ recipe: Recipe, device: Device) throws {
+    self.recipe = recipe
+    self.device = device
+    let root = RandomKey(seed: recipe.train.randomSeed)
+    key = root["training"]
+    classifier = try Classifier(recipe.modelConfiguration, key: root["model"], device: device)
+  }
+
+  /// Logits [B, C] of some rows of a batch, float32.
+  func logits(_ batch: Batch, rows: Range<Int>, step: Int, training: Bool) throws -> Tensor {
+    let length = batch.length
+    let context = try Context(
+      lengths: batch.lengths[rows].map(Int.init), length: length,
+      examples: Array(batch.positions[rows]), key: key[step], training: training, device: device)
+    let ids = try Tensor.from(
+      Array(batch.tokens[(rows.lowerBound * length)..<(rows.upperBound * length)]),
+      [rows.count, length]
+    ).to(device)
+    guard recipe.train.precision == "bfloat16" else { return try classifier(ids, context) }
+    return try withBFloat16(on: device) { try classifier(ids, context) }
+  }
+
+  /// Evaluates a split, batch by batch, sorted by length.
+  ///
+  /// - Parameters:
+  ///   - limit: only the first examples; nil for all.
+  ///   - collect: gets the positions and the logits [B * C] of each batch.
+  ///   - isCancelled: asked before every batch.
+  /// - Returns: nil when it was cancelled.
+  func evaluate(
+    _ source: some ExampleSource, limit: Int? = nil, isCancelled: () -> Bool = { false },
+    collect: (([Int], [Float]) throws -> Void)? = nil
+  ) throws -> Evaluation? {
+    let loader = Loader(evaluating: source, recipe, limit: limit)
+    var accuracy = Accuracy()
+    var loss = 0.0
+    while let batch = try loader.next() {
+      if isCancelled() { return nil }
+      try withoutGradient {
+        let logits = try logits(batch, rows: 0..<batch.count, step: 0, training: false)
+        let labels = try Tensor.from(batch.labels.map(Int64.init), [batch.count]).to(device)
+        loss += try logits.crossEntropySum(labels).item()
+        accuracy.correct += Int(try logits.argmax(1).equal(labels).to(.float32).sum().item())
+        accuracy.count += batch.count
+        try collect?(batch.positions, logits.floats())
+      }
+    }
+    return Evaluation(accuracy: accuracy, loss: accuracy.count > 0 ? loss / Double(accuracy.count) : 0)
+  }
+}

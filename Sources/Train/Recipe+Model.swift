@@ -1,0 +1,71 @@
+import Attention
+
+/// What a task's data looks like to a model.
+struct TaskShape {
+  /// Token ids, padding 0 included.
+  let vocabularySize: Int
+  /// Labels.
+  let classes: Int
+
+  init(_ task: String) {
+    switch task {
+    case "listops": (vocabularySize, classes) = (16, 10)
+    case "image": (vocabularySize, classes) = (257, 10)
+    default: (vocabularySize, classes) = (257, 2)
+    }
+  }
+}
+
+extension Recipe {
+  /// The model that the recipe describes.
+  ///
+  /// Under protocol `released` ListOps has the released vocabulary of 17 ids (one of them never occurs), which
+  /// the published parameter counts include.
+  public var modelConfiguration: ModelConfiguration {
+    let shape = TaskShape(task)
+    var configuration = ModelConfiguration()
+    configuration.modelType = model.modelType
+    configuration.embDim = model.embDim
+    configuration.numHeads = model.numHeads
+    configuration.qkvDim = model.qkvDim
+    configuration.mlpDim = model.mlpDim
+    configuration.numLayers = model.numLayers
+    configuration.position = .init(rawValue: model.position) ?? .learned
+    configuration.norm = .init(rawValue: model.norm) ?? .pre
+    configuration.layerNormEps = model.layerNormEps
+    configuration.activation = .init(rawValue: model.activation) ?? .gelu
+    configuration.qkvBias = model.qkvBias
+    configuration.classifierPool = .init(rawValue: model.classifierPool) ?? .mean
+    configuration.dropoutRate = model.dropoutRate
+    configuration.attentionDropoutRate = model.attentionDropoutRate
+    configuration.tiedWeights = model.tiedWeights
+    configuration.causal = model.causal
+    configuration.attention = model.attention.compactMapValues(\.configurationValue)
+    configuration.maxLength = data.maxLength
+    configuration.vocabularySize =
+      protocolName == "released" && task == "listops" ? 17 : shape.vocabularySize
+    configuration.numClasses = shape.classes
+    return configuration
+  }
+
+  /// Whether the model can be built and the run can be made.
+  ///
+  /// - Throws: `AttentionError` with code `usage` for what the mechanism refuses, `TrainError` with code `usage`
+  ///   for what is not built.
+  public func check() throws {
+    try Classifier.check(modelConfiguration)
+    if train.recompute { throw TrainError.noRecompute }
+  }
+}
+
+extension RecipeScalar {
+  fileprivate var configurationValue: ConfigurationValue? {
+    switch self {
+    case .null, .list: nil
+    case .bool(let value): .bool(value)
+    case .int(let value): .integer(value)
+    case .number(let value): .number(value)
+    case .text(let value): .string(value)
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import Datasets
+
+/// The three splits a run reads, and what is known of them.
+public final class RunData {
+  /// The database.
+  public let database: String
+  /// The dataset's content digest, 64 hexadecimal digits.
+  public let digest: String
+  let digestBytes: [UInt8]
+  let train: SplitReader
+  let validation: SplitReader
+  let test: SplitReader
+  let plan: BatchPlan
+  private let firstTokens: Bool
+
+  /// Opens the recipe's dataset.
+  ///
+  /// - Throws: `DatasetError` when it is missing, incomplete or damaged; `TrainError` when its training split
+  ///   is empty.
+  public init(_ recipe: Recipe, database: String) throws {
+    self.database = database
+    let store = DatasetStore(at: database)
+    train = try store.open(dataset: recipe.data.dataset, split: "train")
+    validation = try store.open(dataset: recipe.data.dataset, split: "validation")
+    test = try store.open(dataset: recipe.data.dataset, split: "test")
+    digestBytes = train.contentDigest ?? []
+    digest = hexadecimal(digestBytes)
+    plan = try BatchPlan(
+      lengths: train.lengths, batchSize: recipe.train.batchSize,
+      bucketBatches: recipe.data.bucketBatches, seed: recipe.train.randomSeed)
+    firstTokens = recipe.task == "listops"
+  }
+
+  /// What trivial rules learned on the training split reach on another.
+  func baselines(on split: SplitReader) throws -> Baselines {
+    try Baselines(train: train, split: split, firstTokens: firstTokens)
+  }
+
+  /// A split by name.
+  func split(_ name: String) throws -> SplitReader {
+    switch name {
+    case "train": train
+    case "validation": validation
+    case "test": test
+    default: try DatasetStore(at: database).open(dataset: train.dataset, split: name)
+    }
+  }
+}

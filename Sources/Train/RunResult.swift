@@ -1,0 +1,120 @@
+import Datasets
+import Foundation
+
+/// A checkpoint's score.
+public struct Score: Codable, Sendable, Equatable {
+  /// The checkpoint's step.
+  public var step: Int
+  /// Share of right predictions on the validation split; nil when that step was not evaluated.
+  public var validation: Double?
+  /// Share of right predictions on the test split.
+  public var test: Double
+  /// Mean cross entropy on the test split, in nats.
+  public var loss: Double
+  /// The 95 % interval of `test` (Wilson 1927): low, high.
+  public var ci95: [Double]
+}
+
+struct TestScore {
+  let step: Int
+  let test: Evaluation
+
+  func score(validation: Double?) -> Score {
+    let interval = test.accuracy.interval
+    return Score(
+      step: step, validation: validation, test: test.accuracy.value, loss: test.loss,
+      ci95: [interval.lowerBound, interval.upperBound])
+  }
+}
+
+/// What trivial rules reach, as shares of right predictions.
+public struct BaselineScores: Codable, Sendable, Equatable {
+  /// Always the most frequent class.
+  public var majority: Double
+  /// The most frequent class of the first token; nil where it means nothing.
+  public var firstToken: Double?
+
+  init(_ baselines: Baselines) {
+    majority = baselines.majority.value
+    firstToken = baselines.firstToken?.value
+  }
+}
+
+/// How a run ended: the object that `lra-train --json` prints, and `result.json` in the run's folder.
+public struct RunResult: Codable, Sendable, Equatable {
+  /// The run's folder.
+  public var run: String
+  /// `finished` or `plateau`.
+  public var state: RunRecord.State
+  /// Steps done.
+  public var step: Int
+  /// The seed.
+  public var seed: Int
+  /// How many values are trained.
+  public var parameters: Int
+  /// The checkpoint with the best validation accuracy, tested.
+  public var best: Score
+  /// The last checkpoint, tested.
+  public var last: Score
+  /// What trivial rules reach on the test split.
+  public var baselines: BaselineScores
+  /// Steps per second of training in this process, evaluations apart.
+  public var stepsPerS: Double
+  /// Share of training time spent waiting for data.
+  public var wait: Double
+  /// Peak resident memory above what the process held before the model was built.
+  public var peakBytes: Int
+  /// SHA-256 of the resolved recipe.
+  public var recipeDigest: String
+  /// Content digest of the data.
+  public var dataDigest: String
+  /// What the majority class reaches on the validation split, the bar for leaving the plateau.
+  public var validationMajority: Double
+
+  init(
+    run: String, state: RunRecord.State, step: Int, seed: Int, parameters: Int, best: Score, last: Score,
+    baselines: Baselines, stepsPerSecond: Double, wait: Double, peakBytes: Int, recipeDigest: String,
+    dataDigest: String, validationMajority: Double
+  ) {
+    self.run = run
+    self.state = state
+    self.step = step
+    self.seed = seed
+    self.parameters = parameters
+    self.best = best
+    self.last = last
+    self.baselines = BaselineScores(baselines)
+    stepsPerS = stepsPerSecond
+    self.wait = wait
+    self.peakBytes = peakBytes
+    self.recipeDigest = recipeDigest
+    self.dataDigest = dataDigest
+    self.validationMajority = validationMajority
+  }
+
+  /// The failure that the state stands for; nil when the run finished.
+  public var failure: TrainError? {
+    guard state == .plateau else { return nil }
+    return .plateau(
+      run, best: percent(best.validation ?? 0), majority: percent(validationMajority))
+  }
+
+  func save(in folder: RunFolder) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    let json = try encoder.encode(self)
+    try Publication.publish("\(folder.path)/result.json") { try $0.write(Array(json) + [10]) }
+  }
+
+  /// The result of a run that ended, nil when it has not.
+  public static func read(_ folder: RunFolder) -> RunResult? {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return FileManager.default.contents(atPath: "\(folder.path)/result.json")
+      .flatMap { try? decoder.decode(RunResult.self, from: $0) }
+  }
+}
+
+/// A share as a percentage with one digit.
+func percent(_ share: Double) -> String { String(format: "%.1f %%", share * 100) }

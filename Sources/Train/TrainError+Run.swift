@@ -1,0 +1,89 @@
+extension TrainError {
+  /// Activations cannot be computed again in this version.
+  static let noRecompute = TrainError(
+    .usage, "train.recompute: true is not available: activations are kept",
+    next: "leave it out, or lower train.batch_size or raise train.accumulate to save memory")
+
+  /// The loss became infinite or not a number.
+  static func diverged(_ run: String, step: Int, lastGood: Int?) -> TrainError {
+    let kept = lastGood.map { "; checkpoint of step \($0.grouped) is kept" } ?? ""
+    return TrainError(
+      .diverged, "\(run) diverged: the loss of step \(step.grouped) is not a number\(kept)",
+      path: run, position: step,
+      next: "try a lower learning rate: --set optimizer.learning_rate=..., or clip gradients: "
+        + "--set optimizer.grad_clip_norm=1")
+  }
+
+  /// All steps are done and validation never rose above the majority class.
+  static func plateau(_ run: String, best: String, majority: String) -> TrainError {
+    TrainError(
+      .plateau,
+      "\(run) stayed on its plateau: best validation accuracy \(best), majority class \(majority)",
+      path: run, next: "train longer: lra-train resume \(run) --steps N, or with another seed")
+  }
+
+  /// A signal stopped the run; a checkpoint holds its state.
+  static func interrupted(_ run: String, step: Int, of steps: Int, database: String) -> TrainError {
+    TrainError(
+      .interrupted,
+      "interrupted: step \(step.grouped) of \(steps.grouped) is safe in \(run)", path: run,
+      position: step, next: "resume with: lra-train resume \(run) --db \(database)")
+  }
+
+  /// A checkpoint's files do not give their digests.
+  static func checkpointDamaged(_ path: String, _ file: String, previous: String?) -> TrainError {
+    TrainError(
+      .checksumMismatch, "\(path)/\(file) does not match its checksum", path: path,
+      next: previous.map { "remove \(path) to go on from \($0)" }
+        ?? "remove the run's folder and train again")
+  }
+
+  /// A checkpoint lacks its state.
+  static func notACheckpoint(_ path: String, _ why: String) -> TrainError {
+    TrainError(
+      .malformed, "\(path) is not a checkpoint: \(why)", path: path,
+      next: "remove the folder to go on from an earlier checkpoint")
+  }
+
+  /// The run has nothing to evaluate or to resume.
+  static func noCheckpoint(_ run: String) -> TrainError {
+    TrainError(
+      .usage, "\(run) has no checkpoint", path: run,
+      next: "let it train until its first checkpoint: lra-train resume \(run)")
+  }
+
+  /// The option --checkpoint names none of the run's checkpoints.
+  static func unknownCheckpoint(_ name: String, _ run: String, known: [Int]) -> TrainError {
+    let steps = known.map { String($0) }.joined(separator: ", ")
+    return TrainError(
+      .usage, "\(run) has no checkpoint \(name)", path: run,
+      next: "choose best, last, or one of its steps: \(steps)")
+  }
+
+  /// The dataset is another one than the run was trained on.
+  static func dataDiffers(_ run: String, dataset: String) -> TrainError {
+    TrainError(
+      .configurationDiffers,
+      "\(dataset) has another content digest than the data \(run) was trained on", path: run,
+      next: "name the database it was trained on with --db")
+  }
+
+  /// `resume --steps` asks for fewer steps than are done.
+  static func tooFewSteps(_ asked: Int, done: Int) -> TrainError {
+    TrainError(
+      .usage, "--steps \(asked.grouped): the run has done \(done.grouped) steps already",
+      next: "ask for more than \(done.grouped) steps")
+  }
+}
+
+extension Int {
+  /// The number with its digits in groups of three.
+  var grouped: String {
+    var text = ""
+    for (index, digit) in String(magnitude).reversed().enumerated() {
+      if index > 0 && index % 3 == 0 { text.append(" ") }
+      text.append(digit)
+    }
+    return (self < 0 ? "-" : "") + String(text.reversed())
+  }
+}

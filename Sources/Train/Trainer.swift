@@ -1,0 +1,306 @@
+import Attention
+import Datasets
+import Foundation
+import Tensors
+
+/// Trains one run: the loop, its evaluations and its checkpoints.
+///
+/// Everything a step does is a pure function of the recipe, the weights and the step's number, so a run that
+/// goes on from a checkpoint repeats the uninterrupted one bit for bit on the same machine and thread count.
+/// All tensor work happens on the thread that calls `run`.
+public final class Trainer {
+  /// What happens while a run goes on.
+  public enum Event: Sendable {
+    /// A step is done.
+    case step(Progress)
+    /// An evaluation on the validation split is done; whether it is the best so far.
+    case evaluated(step: Int, Evaluation, isBest: Bool)
+    /// A checkpoint is on the disk.
+    case saved(step: Int)
+  }
+
+  /// The state of a run after a step.
+  public struct Progress: Sendable {
+    /// Steps done.
+    public var step = 0
+    /// Steps of the whole run.
+    public var steps = 0
+    /// Mean cross entropy over recent steps, in nats.
+    public var loss = 0.0
+    /// Share of right predictions over recent steps.
+    public var accuracy = 0.0
+    /// Steps per second of training, evaluations apart.
+    public var stepsPerSecond = 0.0
+    /// Real tokens per second of training.
+    public var tokensPerSecond = 0.0
+    /// Share of training time spent waiting for data.
+    public var wait = 0.0
+    /// The best evaluation so far.
+    public var best: CheckpointState.Best?
+    /// Seconds until the last step at this speed.
+    public var secondsLeft = 0.0
+  }
+
+  /// The run's recipe.
+  public let recipe: Recipe
+  /// The run's folder.
+  public let folder: RunFolder
+  /// How many values are trained.
+  public let parameterCount: Int
+
+  let runner: ModelRunner
+  let data: RunData
+  private let adam: AdamW
+  private let schedule: Schedule
+  private let lock: RunLock
+  private let machine: Machine
+  private let baselineBytes: Int
+  private var state: CheckpointState
+  private var meter = Meter()
+
+  /// Prepares a new run, or goes on with the last checkpoint of one that exists.
+  ///
+  /// - Throws: `locked` when another process trains in the folder; `configurationDiffers` when the data is not
+  ///   what the run began with; what building the model throws.
+  public init(_ recipe: Recipe, in folder: RunFolder, data: RunData, device: Device) throws {
+    lock = try folder.lock()
+    Checkpoint.sweep(folder)
+    self.recipe = recipe
+    self.folder = folder
+    self.data = data
+    machine = Machine(device: device)
+    baselineBytes = Machine.peakBytes
+    runner = try ModelRunner(recipe, device: device)
+    parameterCount = runner.classifier.parameters.valueCount
+    schedule = try Schedule(recipe)
+    adam = try AdamW(
+      runner.classifier.parameters,
+      .init(
+        beta1: recipe.optimizer.beta1, beta2: recipe.optimizer.beta2, eps: recipe.optimizer.eps,
+        weightDecay: recipe.optimizer.weightDecay),
+      exempt: Set(recipe.optimizer.noDecay.compactMap(Parameter.Kind.init(rawValue:))))
+    state = CheckpointState(
+      step: 0, evaluatedStep: 0, loader: .init(seed: recipe.train.randomSeed, epoch: 0, position: 0),
+      best: nil, recipeSha256: recipe.digest, dataDigest: data.digest)
+    if let last = folder.checkpointSteps().last {
+      let checkpoint = try Checkpoint.open(folder, step: last)
+      guard checkpoint.state.dataDigest == data.digest else {
+        throw TrainError.dataDiffers(folder.path, dataset: recipe.data.dataset)
+      }
+      try checkpoint.restore(runner.classifier.parameters)
+      try checkpoint.restore(adam)
+      state = checkpoint.state
+      state.recipeSha256 = recipe.digest
+    }
+  }
+
+  /// The step that the run goes on from; 0 for a new one.
+  public var firstStep: Int { state.step }
+
+  /// Trains until the last step, then tests the best and the last checkpoint.
+  ///
+  /// - Parameters:
+  ///   - isCancelled: asked after every step; true saves a checkpoint and throws `interrupted`.
+  ///   - report: called after every step and evaluation, on this thread.
+  /// - Returns: the result; its state is `finished` or `plateau`.
+  /// - Throws: `TrainError` `diverged` or `interrupted`; what data and disk throw.
+  public func run(
+    isCancelled: () -> Bool = { false }, report: (Event) -> Void = { _ in }
+  ) throws -> RunResult {
+    let table = RunTable(at: data.database)
+    try table.begin(record(.running), resumingAfter: state.step)
+    let logs = try RunLogs(folder, resumingAfter: state.step, table: table)
+    do {
+      try train(logs, isCancelled, report)
+      let result = try test(logs, isCancelled)
+      try table.set(result.state, of: folder.name)
+      try result.save(in: folder)
+      return result
+    } catch let error as TrainError where error.code == .interrupted {
+      try table.set(.interrupted, of: folder.name)
+      throw error
+    } catch let error as TrainError where error.code == .diverged {
+      try table.set(.diverged, of: folder.name)
+      throw error
+    }
+  }
+
+  // MARK: The loop
+
+  private func train(_ logs: RunLogs, _ isCancelled: () -> Bool, _ report: (Event) -> Void) throws {
+    let steps = recipe.train.numTrainSteps
+    let loader = try Loader(training: data.train, recipe, firstStep: state.step + 1)
+    defer { loader.stop() }
+    try evaluateIfDue(logs, isCancelled, report)
+    var waited = 0.0
+    while state.step < steps {
+      let clock = ContinuousClock.now
+      guard let batch = try loader.next() else { break }
+      let outcome = try update(batch)
+      state.step = batch.number
+      state.loader = place(after: batch.number)
+      let seconds = (ContinuousClock.now - clock).seconds
+      let wait = loader.waitedSeconds - waited
+      waited = loader.waitedSeconds
+      try logs.step(
+        MetricsLine(
+          step: state.step, split: "train", loss: outcome.loss, accuracy: outcome.accuracy,
+          learningRate: outcome.learningRate, seconds: seconds, wait: wait))
+      guard outcome.loss.isFinite else {
+        throw TrainError.diverged(
+          folder.path, step: state.step, lastGood: folder.checkpointSteps().last)
+      }
+      meter.add(
+        loss: outcome.loss, accuracy: outcome.accuracy, seconds: seconds, wait: wait,
+        tokens: batch.lengths.reduce(0) { $0 + Int($1) })
+      report(.step(progress))
+      try evaluateIfDue(logs, isCancelled, report)
+      if state.step % recipe.eval.checkpointFreq == 0 || state.step == steps {
+        try save(report)
+      }
+      if state.step < steps { try stopIfCancelled(isCancelled, report) }
+    }
+  }
+
+  private func update(_ batch: Batch) throws -> (loss: Double, accuracy: Double, learningRate: Double) {
+    let parameters = runner.classifier.parameters
+    for named in parameters { named.parameter.value.clearGradient() }
+    var loss = 0.0
+    var correct = 0.0
+    let part = (batch.count + recipe.train.accumulate - 1) / recipe.train.accumulate
+    for first in stride(from: 0, to: batch.count, by: part) {
+      let rows = first..<min(first + part, batch.count)
+      let logits = try runner.logits(batch, rows: rows, step: batch.number, training: true)
+      let labels = try Tensor.from(batch.labels[rows].map(Int64.init), [rows.count]).to(runner.device)
+      let mean = try logits.crossEntropySum(labels) * (1 / Double(batch.globalCount))
+      try mean.backward()
+      loss += try mean.item()
+      correct += try withoutGradient {
+        try logits.argmax(1).equal(labels).to(.float32).sum().item()
+      }
+    }
+    let learningRate = schedule.learningRate(at: batch.number)
+    if let limit = recipe.optimizer.gradClipNorm { try clipGradients(parameters, maxNorm: limit) }
+    if loss.isFinite { try adam.step(learningRate: learningRate) }
+    return (loss, correct / Double(max(1, batch.count)), learningRate)
+  }
+
+  private func place(after step: Int) -> CheckpointState.Place {
+    let next = data.plan.place(ofStep: step + 1)
+    return .init(seed: recipe.train.randomSeed, epoch: next.epoch, position: next.position)
+  }
+
+  // MARK: Evaluations and checkpoints
+
+  private func evaluateIfDue(
+    _ logs: RunLogs, _ isCancelled: () -> Bool, _ report: (Event) -> Void
+  ) throws {
+    let due =
+      state.step > state.evaluatedStep
+      && (state.step % recipe.eval.evalFrequency == 0 || state.step == recipe.train.numTrainSteps)
+    guard due else { return }
+    let clock = ContinuousClock.now
+    guard
+      let found = try runner.evaluate(
+        data.validation, limit: recipe.eval.numEvalExamples, isCancelled: isCancelled)
+    else { return try stopIfCancelled({ true }, report) }
+    state.evaluatedStep = state.step
+    let isBest = recipe.eval.prefers(found, to: state.best)
+    if isBest {
+      state.best = .init(step: state.step, accuracy: found.accuracy.value, loss: found.loss)
+    }
+    try logs.evaluation(
+      found, split: "validation", step: state.step, seconds: (ContinuousClock.now - clock).seconds)
+    report(.evaluated(step: state.step, found, isBest: isBest))
+    if isBest { try save(report) }
+  }
+
+  private func save(_ report: (Event) -> Void) throws {
+    if let saved = folder.checkpointSteps().last, saved == state.step,
+      let there = try? Checkpoint.open(folder, step: saved), there.state.best == state.best,
+      there.state.evaluatedStep == state.evaluatedStep
+    {
+      return  // saved a moment ago, as the best
+    }
+    _ = try Checkpoint.save(folder, state, runner.classifier.parameters, adam)
+    Checkpoint.prune(folder, keeping: Set([state.step] + (state.best.map { [$0.step] } ?? [])))
+    report(.saved(step: state.step))
+  }
+
+  private func stopIfCancelled(_ isCancelled: () -> Bool, _ report: (Event) -> Void) throws {
+    guard isCancelled() else { return }
+    try save(report)
+    throw TrainError.interrupted(
+      folder.path, step: state.step, of: recipe.train.numTrainSteps, database: data.database)
+  }
+
+  // MARK: The end
+
+  private func test(_ logs: RunLogs, _ isCancelled: () -> Bool) throws -> RunResult {
+    let last = try testScore(step: state.step, isCancelled)
+    try logs.evaluation(last.test, split: "test", step: state.step, seconds: nil)
+    var best = last
+    if let step = state.best?.step, step != state.step {
+      best = try testScore(step: step, isCancelled)
+      try logs.evaluation(best.test, split: "test", step: step, seconds: nil)
+    }
+    let validation = state.best?.accuracy ?? 0
+    let majority = try data.baselines(on: data.validation).majority.value
+    let count = min(recipe.eval.numEvalExamples ?? .max, data.validation.count)
+    let counted = Accuracy(correct: Int((validation * Double(count)).rounded()), count: count)
+    return RunResult(
+      run: folder.path, state: counted.interval.lowerBound > majority ? .finished : .plateau,
+      step: state.step, seed: recipe.train.randomSeed, parameters: parameterCount,
+      best: best.score(validation: state.best?.accuracy), last: last.score(validation: nil),
+      baselines: try data.baselines(on: data.test), stepsPerSecond: meter.stepsPerSecond,
+      wait: meter.wait, peakBytes: max(0, Machine.peakBytes - baselineBytes),
+      recipeDigest: recipe.digest, dataDigest: data.digest, validationMajority: majority)
+  }
+
+  private func testScore(step: Int, _ isCancelled: () -> Bool) throws -> TestScore {
+    try Checkpoint.open(folder, step: step).restore(runner.classifier.parameters)
+    guard let test = try runner.evaluate(data.test, isCancelled: isCancelled) else {
+      throw TrainError.interrupted(
+        folder.path, step: state.step, of: recipe.train.numTrainSteps, database: data.database)
+    }
+    return TestScore(step: step, test: test)
+  }
+
+  private var progress: Progress {
+    var progress = Progress()
+    progress.step = state.step
+    progress.steps = recipe.train.numTrainSteps
+    progress.loss = meter.loss
+    progress.accuracy = meter.accuracy
+    progress.stepsPerSecond = meter.stepsPerSecond
+    progress.tokensPerSecond = meter.tokensPerSecond
+    progress.wait = meter.wait
+    progress.best = state.best
+    progress.secondsLeft =
+      Double(progress.steps - progress.step) / max(meter.stepsPerSecond, 1e-9)
+    return progress
+  }
+
+  private func record(_ runState: RunRecord.State) -> RunRecord {
+    RunRecord(
+      name: folder.name, dataset: recipe.data.dataset, contentDigest: data.digestBytes,
+      recipe: recipe.yaml, recipeSHA256: recipe.digestBytes, seed: recipe.train.randomSeed,
+      machine: machine.description, state: runState, path: folder.path)
+  }
+}
+
+extension Recipe.EvalPart {
+  /// Whether an evaluation beats the best so far: by `select`, then the lower loss; the earlier step keeps a tie.
+  func prefers(_ found: Evaluation, to best: CheckpointState.Best?) -> Bool {
+    guard let best else { return true }
+    if select == "accuracy" && found.accuracy.value != best.accuracy {
+      return found.accuracy.value > best.accuracy
+    }
+    return found.loss < best.loss
+  }
+}
+
+extension Duration {
+  /// The duration in seconds.
+  var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}
