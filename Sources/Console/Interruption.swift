@@ -1,0 +1,50 @@
+import Dispatch
+import Foundation
+
+/// SIGINT, SIGTERM and SIGHUP as a flag: work stops at its next safe point, and the tool exits 130 or 143.
+///
+/// A second signal of the same kinds ends the process at once.
+public final class Interruption: @unchecked Sendable {
+  private let lock = NSLock()
+  private var received: Int32?
+  private let sources: [any DispatchSourceSignal]
+
+  /// Begins to listen; keep one for the time of the process.
+  ///
+  /// - Parameter onSignal: called once, on another thread, with the signal's number.
+  public init(onSignal: @escaping @Sendable (Int32) -> Void = { _ in }) {
+    let queue = DispatchQueue(label: "signals")
+    sources = [SIGINT, SIGTERM, SIGHUP].map { number in
+      signal(number, SIG_IGN)
+      return DispatchSource.makeSignalSource(signal: number, queue: queue)
+    }
+    for (source, number) in zip(sources, [SIGINT, SIGTERM, SIGHUP]) {
+      source.setEventHandler { [weak self] in
+        guard let self, self.note(number) else { _exit(Interruption.exitCode(of: number)) }
+        onSignal(number)
+      }
+      source.activate()
+    }
+  }
+
+  deinit { for source in sources { source.cancel() } }
+
+  /// The signal that came, nil before.
+  public var signalNumber: Int32? { lock.withLock { received } }
+
+  /// Whether work should stop.
+  public var isRequested: Bool { signalNumber != nil }
+
+  /// The exit code of an interrupted command: 130 after SIGINT, 143 after SIGTERM and SIGHUP.
+  public var exitCode: Int32 { Interruption.exitCode(of: signalNumber ?? SIGINT) }
+
+  private func note(_ number: Int32) -> Bool {
+    lock.withLock {
+      if received != nil { return false }
+      received = number
+      return true
+    }
+  }
+
+  private static func exitCode(of number: Int32) -> Int32 { number == SIGINT ? 130 : 143 }
+}
