@@ -13,7 +13,7 @@ public struct AttentionError: Error, Sendable, Equatable, CustomStringConvertibl
   /// What is wrong, in one line.
   public let message: String
   /// What to do about it.
-  public let next: String
+  public let hint: String
 
   /// The message.
   public var description: String { message }
@@ -21,30 +21,30 @@ public struct AttentionError: Error, Sendable, Equatable, CustomStringConvertibl
   static func unknownModel(_ name: String, known: [String]) -> AttentionError {
     AttentionError(
       code: .usage, message: "model \(name) is unknown",
-      next: "choose one of: \(known.joined(separator: ", "))")
+      hint: "choose one of: \(known.joined(separator: ", "))")
   }
 
   static func unknownKey(_ key: String, model: String, known: [String]) -> AttentionError {
     AttentionError(
       code: .usage, message: "recipe key model.attention.\(key) is unknown to \(model)",
-      next: known.isEmpty
+      hint: known.isEmpty
         ? "\(model) has no keys of its own" : "its keys: \(known.joined(separator: ", "))")
   }
 
   static func badValue(_ model: String, _ why: String) -> AttentionError {
     AttentionError(
       code: .usage, message: "model.attention does not fit \(model): \(why)",
-      next: "see: lra-train models")
+      hint: "see: lra-train models")
   }
 
   static func notCausal(_ model: String) -> AttentionError {
     AttentionError(
-      code: .usage, message: "\(model) cannot be causal", next: "use --set model.causal=false")
+      code: .usage, message: "\(model) cannot be causal", hint: "use --set model.causal=false")
   }
 
   static func tooLong(_ length: Int, maxLength: Int) -> AttentionError {
     AttentionError(
       code: .input, message: "a sequence of \(length) tokens exceeds max_length \(maxLength)",
-      next: "set data.max_length to at least \(length)")
+      hint: "set data.max_length to at least \(length)")
   }
 }

@@ -1,0 +1,109 @@
+import Datasets
+import Foundation
+
+/// Which dataset of a database a run uses, from what the user said.
+public enum DatasetChoice {
+  /// Chooses a complete dataset.
+  ///
+  /// - Parameters:
+  ///   - task: the task the user named; nil for the only one there is.
+  ///   - dataset: the dataset the user named.
+  /// - Returns: the task and the choice for a `RecipeRequest`.
+  /// - Throws: `usage` when the database holds nothing that fits, or several that do.
+  public static func choose(
+    from database: String, task: String?, dataset name: String?
+  ) throws -> (task: String, dataset: RecipeRequest.Dataset) {
+    let all = try DatasetStore(at: database).datasets()
+    if let name {
+      guard let found = all.first(where: { $0.name == name }) else {
+        throw TrainError.noDataset(name, in: database, held: all.map(\.name))
+      }
+      return try checked(found, task: task, named: true, in: database)
+    }
+    let tasks = unique(all.map(\.task))
+    guard let task = task ?? (tasks.count == 1 ? tasks.first : nil) else {
+      throw all.isEmpty
+        ? TrainError.emptyDatabase(database)
+        : TrainError.severalTasks(tasks, in: database, datasets: all.count)
+    }
+    let fitting = all.filter { $0.task == task }
+    guard let first = fitting.first else {
+      throw TrainError.noDataset(ofTask: task, in: database, held: all.map(\.name))
+    }
+    if fitting.count == 1 { return try checked(first, task: task, named: true, in: database) }
+    let canonical = ["listops": "listops-2k", "pathfinder": "pathfinder32-hard"][task] ?? task
+    guard let usual = fitting.first(where: { $0.name == canonical }) else {
+      throw TrainError.severalDatasets(fitting.map(\.name), ofTask: task, in: database)
+    }
+    return try checked(usual, task: task, named: false, in: database)
+  }
+
+  private static func checked(
+    _ dataset: DatasetSummary, task: String?, named: Bool, in database: String
+  ) throws -> (task: String, dataset: RecipeRequest.Dataset) {
+    if let task, task != dataset.task {
+      throw TrainError.otherTask(dataset.name, has: dataset.task, asked: task)
+    }
+    guard dataset.complete else { throw TrainError.incomplete(dataset.name, in: database) }
+    // ListOps knows its longest expression; documents are stored whole and cut at load.
+    let parameters =
+      (try? JSONSerialization.jsonObject(with: Data(dataset.config.utf8))) as? [String: Any]
+    return (
+      dataset.task,
+      .init(name: dataset.name, maxLength: parameters?["max_length"] as? Int, named: named)
+    )
+  }
+
+  private static func unique(_ names: [String]) -> [String] {
+    names.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+  }
+}
+
+extension TrainError {
+  static func emptyDatabase(_ path: String) -> TrainError {
+    TrainError(
+      .usage, "\(path) holds no dataset", path: path,
+      next: "make one with: lra-data gen listops --db \(path)")
+  }
+
+  static func severalTasks(_ tasks: [String], in path: String, datasets: Int) -> TrainError {
+    TrainError(
+      .usage,
+      "\(path) holds \(datasets) datasets; choose one with --task: \(tasks.joined(separator: ", "))",
+      path: path, next: "see them with: lra-data ls --db \(path)")
+  }
+
+  static func severalDatasets(_ names: [String], ofTask task: String, in path: String) -> TrainError {
+    TrainError(
+      .usage,
+      "\(path) holds \(names.count) datasets of \(task); choose one with --dataset: "
+        + names.joined(separator: ", "),
+      path: path, next: "see them with: lra-data ls --db \(path)")
+  }
+
+  static func noDataset(_ name: String, in path: String, held: [String]) -> TrainError {
+    TrainError(
+      .usage,
+      "\(path) holds no dataset \(name); it holds: \(held.isEmpty ? "none" : held.joined(separator: ", "))",
+      path: path, next: "see them with: lra-data ls --db \(path)")
+  }
+
+  static func noDataset(ofTask task: String, in path: String, held: [String]) -> TrainError {
+    TrainError(
+      .usage,
+      "\(path) holds no dataset of task \(task); it holds: "
+        + (held.isEmpty ? "none" : held.joined(separator: ", ")),
+      path: path, next: "see them with: lra-data ls --db \(path)")
+  }
+
+  static func otherTask(_ name: String, has task: String, asked: String) -> TrainError {
+    TrainError(
+      .usage, "dataset \(name) is of task \(task), not \(asked)", next: "leave --task out")
+  }
+
+  static func incomplete(_ name: String, in path: String) -> TrainError {
+    TrainError(
+      .usage, "dataset \(name) in \(path) is incomplete", path: path,
+      next: "finish it with the command that began it")
+  }
+}

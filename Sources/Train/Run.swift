@@ -1,0 +1,139 @@
+import Datasets
+import Foundation
+import Tensors
+
+/// A run on the disk: evaluated, used for predictions, or trained on.
+public struct Run {
+  /// Its folder.
+  public let folder: RunFolder
+  /// Its recipe.
+  public let recipe: Recipe
+
+  /// Opens a run by its folder.
+  ///
+  /// - Throws: `usage` when the folder holds no recipe.
+  public init(_ path: String) throws {
+    folder = try RunFolder.open(path)
+    recipe = try folder.recipe()
+  }
+
+  /// The same run with another number of steps; the folder's recipe is replaced.
+  ///
+  /// - Throws: `usage` when so many steps are done already.
+  public func extended(to steps: Int) throws -> Run {
+    let done = folder.checkpointSteps().last ?? 0
+    guard steps > done else { throw TrainError.tooFewSteps(steps, done: done) }
+    var recipe = recipe
+    recipe.train.numTrainSteps = steps
+    try Publication.publish(folder.recipePath) { try $0.write(Array(recipe.yaml.utf8)) }
+    return Run(folder: folder, recipe: recipe)
+  }
+
+  private init(folder: RunFolder, recipe: Recipe) {
+    self.folder = folder
+    self.recipe = recipe
+  }
+
+  /// Opens a checkpoint by name: `best`, `last` or a step.
+  ///
+  /// - Throws: `usage` for a name it does not have; `checksumMismatch` for damage.
+  public func checkpoint(_ name: String) throws -> Checkpoint {
+    let steps = folder.checkpointSteps()
+    guard let last = steps.last else { throw TrainError.noCheckpoint(folder.path) }
+    let newest = try Checkpoint.open(folder, step: last)
+    if name == "last" { return newest }
+    let step = name == "best" ? newest.state.best?.step ?? last : Int(name)
+    guard let step, steps.contains(step) else {
+      throw TrainError.unknownCheckpoint(name, folder.path, known: steps)
+    }
+    return step == last ? newest : try Checkpoint.open(folder, step: step)
+  }
+
+  /// What `eval` prints.
+  public struct Report: Codable, Sendable {
+    /// The split.
+    public var split: String
+    /// The checkpoint's step.
+    public var step: Int
+    /// Examples.
+    public var n: Int
+    /// Share of right predictions.
+    public var accuracy: Double
+    /// Its 95 % interval (Wilson 1927): low, high.
+    public var ci95: [Double]
+    /// Mean cross entropy, in nats.
+    public var loss: Double
+    /// What trivial rules reach on the split.
+    public var baselines: BaselineScores
+  }
+
+  /// Evaluates a checkpoint on a split.
+  ///
+  /// - Parameters:
+  ///   - database: holds the dataset the run was trained on.
+  ///   - dataset: another dataset to evaluate on; nil for the run's own.
+  public func evaluate(
+    checkpoint name: String, split: String, database: String, dataset: String? = nil, device: Device
+  ) throws -> Report {
+    let (runner, data, step) = try prepared(name, database, dataset, device)
+    let source = try data.split(split)
+    guard let found = try runner.evaluate(source) else { throw TrainError.noCheckpoint(folder.path) }
+    let interval = found.accuracy.interval
+    return Report(
+      split: split, step: step, n: found.accuracy.count, accuracy: found.accuracy.value,
+      ci95: [interval.lowerBound, interval.upperBound], loss: found.loss,
+      baselines: BaselineScores(try data.baselines(on: source)))
+  }
+
+  /// What `predict` prints.
+  public struct Prediction: Codable, Sendable {
+    /// The file.
+    public var out: String
+    /// Examples, classes.
+    public var shape: [Int]
+    /// SHA-256 of the file, in hexadecimal.
+    public var digest: String
+  }
+
+  /// Writes a checkpoint's logits on a split as an npy file, float32 [examples, classes], by position.
+  public func predict(
+    checkpoint name: String, split: String, to path: String, database: String, device: Device
+  ) throws -> Prediction {
+    let (runner, data, _) = try prepared(name, database, nil, device)
+    let source = try data.split(split)
+    let classes = recipe.modelConfiguration.numClasses
+    var logits = [Float](repeating: 0, count: source.count * classes)
+    _ = try runner.evaluate(source) { positions, values in
+      for (row, position) in positions.enumerated() {
+        for label in 0..<classes { logits[position * classes + label] = values[row * classes + label] }
+      }
+    }
+    let published = try Publication.publish(path) { sink in
+      try sink.write(npyHeader(rows: source.count, columns: classes))
+      try logits.withUnsafeBytes { try sink.write($0) }
+    }
+    return Prediction(out: path, shape: [source.count, classes], digest: hexadecimal(published.sha256))
+  }
+
+  private func prepared(
+    _ name: String, _ database: String, _ dataset: String?, _ device: Device
+  ) throws -> (ModelRunner, RunData, step: Int) {
+    let checkpoint = try checkpoint(name)
+    var dataRecipe = recipe
+    if let dataset { dataRecipe.data.dataset = dataset }
+    let data = try RunData(dataRecipe, database: database)
+    guard dataset != nil || data.digest == checkpoint.state.dataDigest else {
+      throw TrainError.dataDiffers(folder.path, dataset: recipe.data.dataset)
+    }
+    let runner = try ModelRunner(recipe, device: device)
+    try checkpoint.restore(runner.classifier.parameters)
+    return (runner, data, checkpoint.state.step)
+  }
+}
+
+/// The header of an npy file, version 1.0, little-endian float32 [rows, columns], padded to 128 bytes.
+private func npyHeader(rows: Int, columns: Int) -> [UInt8] {
+  var text = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(rows), \(columns)), }"
+  text += String(repeating: " ", count: 128 - 10 - 1 - text.utf8.count) + "\n"
+  return [0x93] + Array("NUMPY".utf8) + [1, 0, 118, 0] + Array(text.utf8)
+}

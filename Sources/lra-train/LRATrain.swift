@@ -1,0 +1,71 @@
+import ArgumentParser
+import Attention
+import Console
+import Datasets
+import Tensors
+import Train
+
+/// The tool: one subcommand per file.
+struct LRATrain: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "lra-train",
+    abstract: "Train and measure efficient-attention models on the Long Range Arena.",
+    discussion: "lra-train --db data.sqlite trains the only task there with its default recipe.",
+    version: "1.0.0",
+    subcommands: [
+      TrainCommand.self, Resume.self, Evaluate.self, Predict.self, Models.self,
+    ],
+    defaultSubcommand: TrainCommand.self)
+
+  static func verdict(_ error: any Error) -> ParserVerdict {
+    if exitCode(for: error) == .success { return .answer(fullMessage(for: error)) }
+    if exitCode(for: error) == .validationFailure {
+      return .usage(message: message(for: error), help: "see: lra-train --help")
+    }
+    return .other
+  }
+}
+
+/// What every command takes.
+struct CommonOptions: ParsableArguments {
+  @Option(help: "The database that lra-data made.") var db = "data.sqlite"
+  @Flag(help: "Print one JSON object instead of text.") var json = false
+  @Flag(help: "Print no progress.") var quiet = false
+}
+
+/// Where computing happens.
+struct DeviceOptions: ParsableArguments {
+  @Option(help: "cpu, cuda, cuda:N or auto (CUDA when there is one).") var device = "auto"
+  @Option(help: "Threads of an operation (default: all cores).") var threads: Int?
+
+  func start() throws -> Device {
+    if let threads, threads < 1 {
+      throw Failure.usage("--threads \(threads): at least one is needed")
+    }
+    return try Engine.start(device: device, threads: threads ?? processorCount())
+  }
+}
+
+extension DatasetError: ReportableError {
+  public var exitCode: Int32 { code.exitCode }
+  public var codeName: String { code.rawValue }
+}
+
+extension TrainError: ReportableError {
+  public var exitCode: Int32 { code.exitCode }
+  public var codeName: String { code.rawValue }
+}
+
+extension AttentionError: ReportableError {
+  public var exitCode: Int32 { 64 }
+  public var codeName: String { "usage" }
+  public var path: String? { nil }
+  public var position: Int? { nil }
+  public var next: String? { hint }
+}
+
+extension TensorError: ReportableError {
+  public var exitCode: Int32 { code == .malformedFile ? 65 : 1 }
+  public var codeName: String { code == .malformedFile ? "malformed_input" : "failure" }
+  public var position: Int? { nil }
+}

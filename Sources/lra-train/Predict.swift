@@ -1,0 +1,28 @@
+import ArgumentParser
+import Console
+import Train
+
+/// `lra-train predict RUN`: a checkpoint's logits on a split, for other tools.
+struct Predict: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Write a checkpoint's logits on a split as an npy file.",
+    discussion: "float32 [examples, classes], row i belongs to example i of the split.")
+
+  @OptionGroup var common: CommonOptions
+  @OptionGroup var place: DeviceOptions
+  @Argument(help: "The run's folder.") var run: String
+  @Option(help: "train, validation or test.") var split = "test"
+  @Option(help: "best, last or a step.") var checkpoint = "best"
+  @Option(help: "The file to write.") var out = "logits.npy"
+
+  func run() throws {
+    let device = try place.start()
+    let prediction = try Run(run).predict(
+      checkpoint: checkpoint, split: split, to: out, database: common.db, device: device)
+    if common.json { return try JSONOutput.print(command: "predict", prediction) }
+    Terminal.out(
+      "\(prediction.out)  \(Format.count(prediction.shape[0])) x \(prediction.shape[1]) float32  "
+        + "sha256 \(prediction.digest)")
+    Terminal.err("Next: python3 -c \"import numpy; print(numpy.load('\(out)').argmax(1))\"")
+  }
+}

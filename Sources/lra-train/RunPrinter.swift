@@ -1,0 +1,92 @@
+import Console
+import Tensors
+import Train
+
+/// Prints a run as it goes on: header, progress, evaluations off a terminal, scores.
+struct RunPrinter {
+  private let common: CommonOptions
+  private let recipe: Recipe
+  private let line: ProgressLine
+
+  init(_ common: CommonOptions, _ recipe: Recipe) {
+    self.common = common
+    self.recipe = recipe
+    line = ProgressLine(quiet: common.quiet)
+  }
+
+  /// What is trained, and where.
+  func begin(_ trainer: Trainer, device: Device) {
+    if common.json || common.quiet { return }
+    let model = recipe.model
+    let parts = [
+      recipe.data.dataset, model.modelType, "recipe \(recipe.protocolName)",
+      "\(model.numLayers) layers, width \(model.embDim), \(model.numHeads) heads, "
+        + "\(Format.short(Double(trainer.parameterCount))) parameters",
+      "\(device), \(Engine.threads) threads, \(recipe.train.precision)",
+      "seed \(recipe.train.randomSeed)",
+    ]
+    Terminal.out(parts.joined(separator: " · "))
+    let from = trainer.firstStep > 0 ? " (from step \(Format.count(trainer.firstStep)))" : ""
+    Terminal.out("run \(trainer.folder.path)\(from)")
+  }
+
+  /// Progress, and what evaluations found.
+  func show(_ event: Trainer.Event) {
+    switch event {
+    case .step(let progress): line.show { text(progress) }
+    case .evaluated(let step, let found, let isBest):
+      if common.quiet || Terminal.Stream.error.isTerminal { return }
+      Terminal.err(
+        "step \(Format.count(step))  validation \(Format.percent(found.accuracy.value))  "
+          + "loss \(Format.fraction(found.loss, 3))\(isBest ? "  best" : "")")
+    case .saved: break
+    }
+  }
+
+  /// Removes the progress line.
+  func clear() { line.clear() }
+
+  /// The scores, or the JSON object.
+  func end(_ result: RunResult) throws {
+    line.clear()
+    if common.json { return try JSONOutput.print(command: "train", result) }
+    scores(result)
+    Terminal.err(
+      "Next: lra-train eval \(result.run) --split test --db \(common.db)"
+        + " · lra-train resume \(result.run) --steps \(2 * result.step) --db \(common.db)")
+  }
+
+  /// The scores of a run that was finished before.
+  func alreadyDone(_ result: RunResult) throws {
+    if common.json { return try JSONOutput.print(command: "train", result) }
+    Terminal.out("\(result.run) is finished: nothing to do")
+    scores(result)
+  }
+
+  private func scores(_ result: RunResult) {
+    let baselines = [("majority class", result.baselines.majority)]
+      + (result.baselines.firstToken.map { [("first token", $0)] } ?? [])
+    for (index, (name, score)) in [("best", result.best), ("last", result.last)].enumerated() {
+      let left = Format.pad("test at \(name) (step \(Format.count(score.step)))", 28)
+      let interval =
+        "[\(Format.fraction(score.ci95[0] * 100, 1)), \(Format.fraction(score.ci95[1] * 100, 1))]"
+      var text = "\(left)\(Format.percent(score.test)) \(interval)"
+      if index < baselines.count {
+        text += "      \(Format.pad(baselines[index].0, 15))\(Format.percent(baselines[index].1))"
+      }
+      Terminal.out(text)
+    }
+  }
+
+  private func text(_ progress: Trainer.Progress) -> String {
+    let best = progress.best.map {
+      "  best \(Format.percent($0.accuracy)) @\(Format.count($0.step))"
+    }
+    return "\(Format.count(progress.step))/\(Format.count(progress.steps))"
+      + "  loss \(Format.fraction(progress.loss, 3))  acc \(Format.percent(progress.accuracy))"
+      + "  \(Format.fraction(progress.stepsPerSecond, 1)) steps/s"
+      + "  \(Format.short(progress.tokensPerSecond)) tok/s"
+      + "  data wait \(Format.percent(progress.wait))" + (best ?? "")
+      + "  \(Format.seconds(progress.secondsLeft)) left"
+  }
+}

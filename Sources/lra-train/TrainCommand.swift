@@ -1,0 +1,89 @@
+import ArgumentParser
+import Console
+import Foundation
+import Tensors
+import Train
+
+/// `lra-train [train]`: a new run, or the rest of one that was interrupted.
+struct TrainCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train", abstract: "Train a model (the default command).",
+    discussion: """
+      The run's folder is named after task, model, recipe and seed. The same command goes on with a run that
+      was interrupted, and does nothing when it is finished.
+      """)
+
+  @OptionGroup var common: CommonOptions
+  @OptionGroup var place: DeviceOptions
+  @Option(help: "The task (default: the only one in the database).") var task: String?
+  @Option(help: "The dataset (default: the only one of the task).") var dataset: String?
+  @Option(help: "The model; see: lra-train models.") var model: String?
+  @Option(help: "A protocol (small, paper, released, demo) or a YAML file.") var recipe = "small"
+  @Option(
+    name: .customLong("set"), parsing: .singleValue,
+    help: "Override a recipe key: --set train.batch_size=16 (repeatable).") var settings: [String] = []
+  @Option(help: "Seed of weights, order and dropout (default: the recipe's, 0).") var seed: Int?
+  @Option(help: "float32 or bfloat16 (default: the recipe's).") var precision: String?
+  @Option(help: "Folder of runs.") var out = "runs"
+  @Flag(name: .customLong("dry-run"), help: "Print the resolved recipe and stop.") var dryRun = false
+
+  func run() throws {
+    let choice = try DatasetChoice.choose(from: common.db, task: task, dataset: dataset)
+    var request = RecipeRequest(task: choice.task)
+    request.dataset = choice.dataset
+    request.recipe = recipe
+    request.model = model
+    request.seed = seed
+    request.precision = precision
+    request.settings = settings
+    let resolved = try request.resolve()
+    try resolved.check()
+    if dryRun { return try printPlan(resolved) }
+    let device = try place.start()
+    let (folder, _) = try RunFolder.make(resolved, in: out)
+    if let result = RunResult.read(folder), result.step == resolved.train.numTrainSteps {
+      return try RunPrinter(common, resolved).alreadyDone(result)
+    }
+    try train(resolved, in: folder, common, device: device)
+  }
+
+  private func printPlan(_ recipe: Recipe) throws {
+    let folder = "\(out)/\(RunFolder.name(of: recipe))"
+    if common.json {
+      struct Plan: Encodable {
+        let run: String
+        let recipe: String
+        let recipeDigest: String
+      }
+      return try JSONOutput.print(
+        command: "train", Plan(run: folder, recipe: recipe.yaml, recipeDigest: recipe.digest))
+    }
+    Terminal.write(recipe.yaml, to: .output)
+    Terminal.err("nothing was done; the run would be \(folder)")
+  }
+}
+
+/// Trains in a folder until the end or a signal, showing progress.
+func train(_ recipe: Recipe, in folder: RunFolder, _ common: CommonOptions, device: Device) throws {
+  let interruption = Interruption()
+  let printer = RunPrinter(common, recipe)
+  let data = try RunData(recipe, database: common.db)
+  let trainer = try Trainer(recipe, in: folder, data: data, device: device)
+  printer.begin(trainer, device: device)
+  do {
+    let result = try trainer.run(isCancelled: { interruption.isRequested }, report: printer.show)
+    try printer.end(result)
+    if let failure = result.failure { throw failure }
+  } catch let error as TrainError where error.code == .interrupted {
+    printer.clear()
+    throw Failure(
+      exitCode: interruption.exitCode, codeName: "interrupted", error.message, path: error.path,
+      position: error.position, next: error.next)
+  } catch {
+    printer.clear()
+    throw error
+  }
+}
+
+/// The processors this process may use.
+func processorCount() -> Int { max(1, ProcessInfo.processInfo.activeProcessorCount) }
