@@ -37,7 +37,7 @@ public struct Batch: Sendable, Equatable {
         let ids = UnsafeMutableBufferPointer(rebasing: buffer[row * longest..<(row + 1) * longest])
         try source.withSymbols(at: position) { symbols in
           for column in 0..<min(symbols.count, Int(lengths[row])) {
-            ids[column] = Int32(symbols[column]) + 1
+            ids[column] = Int32(symbols[column]) &+ 1
           }
         }
       }

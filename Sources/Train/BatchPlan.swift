@@ -1,9 +1,9 @@
 /// Which examples belong to the batch of a step: a pure function of (seed, epoch, position).
 ///
-/// The order of an epoch is a keyed permutation of [0, count). Each pool of `bucketBatches` consecutive
-/// batches is sorted by length, cut into batches, and the batches are permuted by key: batches hold
-/// examples of about equal length, and short and long ones come mixed. The last batch that is cut from
-/// an epoch may be short. No state is kept: any step can be asked for.
+/// The order of an epoch is a keyed permutation of [0, count). Each pool of `bucketBatches`
+/// consecutive batches is sorted by length, cut into batches, and the batches are permuted by key:
+/// batches hold examples of about equal length, and short and long ones come mixed. The last batch
+/// that is cut from an epoch may be short. No state is kept: any step can be asked for.
 public struct BatchPlan: Sendable {
   /// A place in the order: the epoch, and the batch's number within it, both from 0.
   public struct Place: Sendable, Equatable {

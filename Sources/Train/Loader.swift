@@ -2,8 +2,8 @@ import Datasets
 
 /// Streams batches of a split from a background thread.
 ///
-/// At most `prefetch` batches wait, so memory is bounded by `memoryBound` bytes whatever the split's size.
-/// Errors of the reader, such as a checksum mismatch, are thrown by `next`.
+/// At most `prefetch` batches wait, so memory is bounded by `memoryBound` bytes whatever the
+/// split's size. Errors of the reader, such as a checksum mismatch, are thrown by `next`.
 public final class Loader: Sendable {
   /// A share of the work among several processes.
   public struct Share: Sendable, Equatable {
@@ -23,12 +23,13 @@ public final class Loader: Sendable {
     }
 
     func rows(of positions: [Int]) -> [Int] {
-      world == 1 ? positions : stride(from: rank, to: positions.count, by: world).map { positions[$0] }
+      world == 1
+        ? positions : stride(from: rank, to: positions.count, by: world).map { positions[$0] }
     }
   }
 
-  /// Upper bound of the memory that batches take, in bytes: those that wait, the one being made and the one
-  /// in use.
+  /// Upper bound of the memory that batches take, in bytes: those that wait, the one being made and
+  /// the one in use.
   public let memoryBound: Int
 
   private let prefetcher: Prefetcher<Batch>

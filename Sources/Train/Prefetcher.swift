@@ -2,8 +2,9 @@ import Foundation
 
 /// Makes values in a background thread, a bounded number ahead of the one who takes them.
 ///
-/// At most `depth` finished values wait; the thread sleeps while they do. An error ends the production and
-/// is thrown to the taker after the values before it. The thread ends with `stop` or deinit.
+/// At most `depth` finished values wait; the thread sleeps while they do. An error ends the
+/// production and is thrown to the taker after the values before it. The thread ends with `stop` or
+/// deinit.
 final class Prefetcher<Value: Sendable>: Sendable {
   private let shared: Shared
 

@@ -171,7 +171,8 @@ import Testing
     }
     prefetcher.stop()
     #expect(try prefetcher.next() == nil)
-    #expect(Loader(evaluating: MemorySource(count: 83), recipe()).memoryBound == 6 * 8 * (90 * 4 + 16))
+    #expect(
+      Loader(evaluating: MemorySource(count: 83), recipe()).memoryBound == 6 * 8 * (90 * 4 + 16))
   }
 
   @Test("small batches and a batch per example of a one-example split work")
