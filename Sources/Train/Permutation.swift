@@ -1,8 +1,8 @@
 /// A keyed permutation of [0, count) that needs no memory: the order of one epoch.
 ///
 /// A Feistel network over just enough bits, walked until the value falls below `count`
-/// (Black and Rogaway 2002, "Ciphers with arbitrary finite domains"). Less than two walks on average;
-/// a pure function of (seed, stream, count), the same on every machine.
+/// (Black and Rogaway 2002, "Ciphers with arbitrary finite domains"). Less than two walks on
+/// average; a pure function of (seed, stream, count), the same on every machine.
 public struct Permutation: Sendable {
   /// The number of values, at least 0.
   public let count: Int
@@ -12,8 +12,8 @@ public struct Permutation: Sendable {
   private let leftMask: UInt64
   private let rightMask: UInt64
 
-  /// The permutation of `count` values that belongs to a seed and to a path of numbers under it, such
-  /// as the epoch, or the epoch and the pool.
+  /// The permutation of `count` values that belongs to a seed and to a path of numbers under it,
+  /// such as the epoch, or the epoch and the pool.
   public init(count: Int, seed: Int, stream: Int...) {
     precondition(count >= 0, "a permutation needs a count of at least 0, not \(count)")
     self.count = count
@@ -52,7 +52,8 @@ public struct Permutation: Sendable {
   }
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea and Flood 2014): every input bit moves every output bit.
+/// The finaliser of SplitMix64 (Steele, Lea and Flood 2014): every input bit moves every output
+/// bit.
 private func mixed(_ value: UInt64) -> UInt64 {
   var z = value
   z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9

@@ -13,7 +13,9 @@ extension Recipe {
       let pairs = own.map { ($0.path.dropFirst(section.count + 1), $0.load(self).yaml) }
       if section == "model" {
         text += "model:\n" + pairs.map { "  \($0): \($1)\n" }.joined()
-        let keys = model.attention.sorted { Array($0.key.utf8).lexicographicallyPrecedes($1.key.utf8) }
+        let keys = model.attention.sorted {
+          Array($0.key.utf8).lexicographicallyPrecedes($1.key.utf8)
+        }
         let inner = keys.map { "\(RecipeScalar.text($0).yaml): \($1.yaml)" }
         text += "  attention: {\(inner.joined(separator: ", "))}\n"
       } else {
@@ -32,8 +34,8 @@ extension Recipe {
   /// Reads a complete recipe, as a run folder holds it.
   ///
   /// - Parameter name: the file's name for messages.
-  /// - Throws: `malformed` when it is not YAML; `usage` with all mistakes: unknown, missing or repeated
-  ///   keys, values of the wrong kind or range, sizes that do not fit each other.
+  /// - Throws: `malformed` when it is not YAML; `usage` with all mistakes: unknown, missing or
+  ///   repeated keys, values of the wrong kind or range, sizes that do not fit each other.
   public init(yaml text: String, name: String = "recipe.yaml") throws {
     let overlay = RecipeOverlay(try Recipe.compose(text, name: name))
     var problems = overlay.problems
@@ -86,7 +88,8 @@ extension Recipe {
     return problems
   }
 
-  /// The keys in which two recipes differ, `train.batch_size: 32, now 16`; empty when they are equal.
+  /// The keys in which two recipes differ, `train.batch_size: 32, now 16`; empty when they are
+  /// equal.
   ///
   /// - Parameter now: the recipe that is asked for, `self` being the one that is there.
   public func differences(to now: Recipe) -> [String] {
@@ -97,7 +100,9 @@ extension Recipe {
     }
     let names = Set(model.attention.keys).union(now.model.attention.keys)
     for name in names.sorted(by: { Array($0.utf8).lexicographicallyPrecedes($1.utf8) }) {
-      let (a, b) = (model.attention[name]?.yaml ?? "unset", now.model.attention[name]?.yaml ?? "unset")
+      let (a, b) = (
+        model.attention[name]?.yaml ?? "unset", now.model.attention[name]?.yaml ?? "unset"
+      )
       if a != b { lines.append("model.attention.\(name): \(a), now \(b)") }
     }
     return lines

@@ -27,11 +27,11 @@ public struct Recipe: Codable, Sendable, Equatable {
   public struct DataPart: Codable, Sendable, Equatable {
     /// Name of the dataset in the index.
     public var dataset = "listops-2k"
-    /// Longest sequence in tokens; what is longer is cut. At least 1.
+    /// Longest sequence in tokens, at least 1; what is longer is cut.
     public var maxLength = 2000
-    /// Batches in a pool whose examples are sorted by length; 1 for no sorting. At least 1.
+    /// Batches in a pool whose examples are sorted by length, at least 1, which does not sort.
     public var bucketBatches = 64
-    /// Batches that the background reader keeps ready. At least 1.
+    /// Batches that the background reader keeps ready, at least 1.
     public var prefetch = 4
   }
 

@@ -3,8 +3,8 @@ import Yams
 
 /// What a user asks for; `resolve()` makes a complete recipe of it.
 ///
-/// Later wins: the defaults of `Recipe`, the task, the protocol (for all tasks, then for this one), the
-/// model, what the protocol says of this model, the dataset, the recipe file, options, `--set`.
+/// Later wins: the defaults of `Recipe`, the task, the protocol (for all tasks, then for this one),
+/// the model, what the protocol says of this model, the dataset, the recipe file, options, `--set`.
 public struct RecipeRequest: Sendable {
   /// The dataset that is chosen; a recipe file and `--set` win unless it was named.
   public struct Dataset: Sendable {
@@ -43,8 +43,8 @@ public struct RecipeRequest: Sendable {
 
   /// The complete recipe.
   ///
-  /// - Throws: `usage` with all mistakes at once, `malformed` when a file is not YAML, `failure` when it
-  ///   cannot be read.
+  /// - Throws: `usage` with all mistakes at once, `malformed` when a file is not YAML, `failure`
+  ///   when it cannot be read.
   public func resolve() throws -> Recipe {
     let file = try recipeFile()
     let overlay = RecipeOverlay(file)

@@ -62,7 +62,8 @@ public enum RecipeScalar: Sendable, Equatable {
     }
   }
 
-  /// A number with all its digits, in a form that YAML 1.1 readers take for a number: `1.0e-4`, `0.05`.
+  /// A number with all its digits, in a form that YAML 1.1 readers take for a number: `1.0e-4`,
+  /// `0.05`.
   private static func yaml(_ value: Double) -> String {
     if let whole = Int(exactly: value), abs(whole) < 1 << 53 { return String(whole) }
     let small = abs(value) < 1e-3
@@ -83,7 +84,8 @@ public enum RecipeScalar: Sendable, Equatable {
   /// A text, quoted only where it would be read as something else.
   private static func yaml(_ text: String) -> String {
     let safe = text.unicodeScalars.allSatisfy {
-      $0.properties.isAlphabetic || ("0"..."9").contains($0) || "_-./ *+".unicodeScalars.contains($0)
+      $0.properties.isAlphabetic || ("0"..."9").contains($0)
+        || "_-./ *+".unicodeScalars.contains($0)
     }
     let plain =
       safe && text.first.map { $0.isLetter || $0 == "/" || $0 == "_" } == true

@@ -2,8 +2,8 @@ import Foundation
 
 /// The learning rate at every step, as a product of named factors in LRA's own notation.
 ///
-/// `constant * linear_warmup * rsqrt_decay` and the like. With the 1-based step t, warm-up W and the
-/// number of training steps T:
+/// `constant * linear_warmup * rsqrt_decay` and the like. With the 1-based step t, warm-up W and
+/// the number of training steps T:
 /// - `constant`: the base learning rate
 /// - `linear_warmup`: min(1, t / W)
 /// - `rsqrt_decay`: 1 / sqrt(max(t, W))

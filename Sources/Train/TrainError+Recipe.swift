@@ -57,8 +57,9 @@ enum RecipeProblem: Sendable, Equatable {
       "task \(name) is not one of \(Recipe.tasks.joined(separator: ", "))"
     case .taskNotInProtocol(let name, let task, let tasks):
       "recipe \(name) is not for task \(task), only for \(tasks.joined(separator: ", "))"
-    case .noTask: "no task is named; choose one with --task: "
-      + Recipe.tasks.joined(separator: ", ")
+    case .noTask:
+      "no task is named; choose one with --task: "
+        + Recipe.tasks.joined(separator: ", ")
     }
   }
 }

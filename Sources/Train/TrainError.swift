@@ -105,6 +105,13 @@ extension TrainError {
       next: "start a new run with the new recipe")
   }
 
+  /// Another process trains in the folder.
+  static func runLocked(_ path: String) -> TrainError {
+    TrainError(
+      .locked, "\(path) is in use by another process", path: path,
+      next: "wait for it to end, or use another seed (--seed)")
+  }
+
   /// A line within a log is not one that this program wrote.
   static func brokenLog(_ path: String, line: Int) -> TrainError {
     TrainError(

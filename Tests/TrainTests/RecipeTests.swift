@@ -101,7 +101,10 @@ import Testing
       (
         "model.num_head=4", "recipe key model.num_head is unknown; did you mean model.num_heads?"
       ),
-      ("model.batch_size=4", "recipe key model.batch_size is unknown; did you mean train.batch_size?"),
+      (
+        "model.batch_size=4",
+        "recipe key model.batch_size is unknown; did you mean train.batch_size?"
+      ),
       ("batch_size=4", "recipe key batch_size is unknown; did you mean train.batch_size?"),
       ("colour=red", "recipe key colour is unknown"),
       (
@@ -184,7 +187,9 @@ import Testing
     let twice = Recipe().yaml + "task: listops\n"
     let again = #expect(throws: TrainError.self) { try Recipe(yaml: twice) }
     #expect(again?.message == "recipe key task is given twice (line 2)")
-    let torn = #expect(throws: TrainError.self) { try Recipe(yaml: "data: {a: 1\nb: [", name: "x.yaml") }
+    let torn = #expect(throws: TrainError.self) {
+      try Recipe(yaml: "data: {a: 1\nb: [", name: "x.yaml")
+    }
     #expect(torn?.code == .malformed && torn?.message.hasPrefix("x.yaml:") == true)
   }
 
@@ -233,8 +238,10 @@ import Testing
   @Test("numbers are written with all digits and read as numbers by YAML 1.1 readers")
   func numbers() {
     let texts: [(Double, String)] = [
-      (1e-4, "1.0e-4"), (0.05, "0.05"), (0, "0"), (1, "1"), (1e-9, "1.0e-9"), (0.1 + 0.2, "0.30000000000000004"),
-      (1.25e-5, "1.25e-5"), (0.00012, "1.2e-4"), (0.001, "0.001"), (1e20, "1.0e+20"), (-2.5e-7, "-2.5e-7"),
+      (1e-4, "1.0e-4"), (0.05, "0.05"), (0, "0"), (1, "1"), (1e-9, "1.0e-9"),
+      (0.1 + 0.2, "0.30000000000000004"),
+      (1.25e-5, "1.25e-5"), (0.00012, "1.2e-4"), (0.001, "0.001"), (1e20, "1.0e+20"),
+      (-2.5e-7, "-2.5e-7"),
     ]
     for (number, text) in texts {
       #expect(RecipeScalar.number(number).yaml == text)

@@ -62,6 +62,8 @@ import Testing
     #expect(long.learningRate(at: 10) == 0.1)
   }
 
-  @Test("an unknown factor is no schedule", arguments: ["", "constant *", "constant * magic", "constant linear"])
+  @Test(
+    "an unknown factor is no schedule",
+    arguments: ["", "constant *", "constant * magic", "constant linear"])
   func unknown(text: String) { #expect(Schedule.parse(text) == nil) }
 }

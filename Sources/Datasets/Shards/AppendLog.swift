@@ -28,6 +28,20 @@ public final class AppendLog: Sendable {
     }
   }
 
+  /// Opens a log of binary records, or makes it, and cuts it to its first bytes.
+  ///
+  /// - Parameter length: how many bytes stay; the caller has found that they are whole records.
+  /// - Throws: `diskFull`, `failure`.
+  public init(at path: String, keeping length: Int) throws {
+    self.path = path
+    let descriptor = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { throw DatasetError.system("write", path, errno) }
+    file = Guarded(descriptor)
+    if lseek(descriptor, 0, SEEK_END) > length, ftruncate(descriptor, off_t(length)) != 0 {
+      throw DatasetError.system("write", path, errno)
+    }
+  }
+
   deinit { file.withLock { _ = close($0) } }
 
   /// Appends a line; the line end is added.
@@ -39,6 +53,13 @@ public final class AppendLog: Sendable {
       text.append("\n")
       try text.withUTF8 { try writeAll(UnsafeRawBufferPointer($0), to: file, path) }
       if durable { try synchronize(file, path) }
+    }
+  }
+
+  /// Appends a record in one call.
+  public func append(_ record: [UInt8]) throws {
+    try file.withLock { file in
+      try record.withUnsafeBytes { try writeAll($0, to: file, path) }
     }
   }
 }

@@ -1,0 +1,93 @@
+import Datasets
+import Foundation
+
+/// One line of `metrics.jsonl`: a training step or an evaluation.
+public struct MetricsLine: Codable, Sendable, Equatable {
+  /// The step, counted from 1.
+  public var step: Int
+  /// `train`, `validation` or `test`.
+  public var split: String
+  /// Mean cross entropy in nats; nil when it is not finite.
+  public var loss: Double?
+  /// Share of right predictions, 0...1.
+  public var accuracy: Double?
+  /// The learning rate of the step; nil for an evaluation.
+  public var learningRate: Double?
+  /// Seconds that the step or the evaluation took.
+  public var seconds: Double?
+  /// Seconds of them that went into waiting for data.
+  public var wait: Double?
+
+  enum CodingKeys: String, CodingKey {
+    case step, split, loss, accuracy
+    case learningRate = "learning_rate"
+    case seconds, wait
+  }
+
+  /// Makes a line; numbers that are not finite become nil.
+  public init(
+    step: Int, split: String, loss: Double?, accuracy: Double?, learningRate: Double? = nil,
+    seconds: Double? = nil, wait: Double? = nil
+  ) {
+    func finite(_ value: Double?) -> Double? { value.flatMap { $0.isFinite ? $0 : nil } }
+    self.step = step
+    self.split = split
+    self.loss = finite(loss)
+    self.accuracy = finite(accuracy)
+    self.learningRate = finite(learningRate)
+    self.seconds = finite(seconds)
+    self.wait = finite(wait)
+  }
+
+  /// The line as JSON: always the same keys in the same order, numbers with all their digits.
+  public var json: String {
+    func text(_ value: Double?) -> String { value.map { "\($0)" } ?? "null" }
+    return "{\"step\": \(step), \"split\": \"\(split)\", \"loss\": \(text(loss)), "
+      + "\"accuracy\": \(text(accuracy)), \"learning_rate\": \(text(learningRate)), "
+      + "\"seconds\": \(text(seconds)), \"wait\": \(text(wait))}"
+  }
+}
+
+/// The file `metrics.jsonl` of a run, which only grows.
+public final class MetricsLog: Sendable {
+  private let log: AppendLog
+
+  /// Opens the log of a run, or makes it.
+  ///
+  /// - Parameter step: the step of the checkpoint that the run goes on from, 0 for a new run. Lines
+  ///   after it, and a last line that was cut by a crash, are removed: their steps are done again.
+  /// - Throws: `malformed` when a line in the middle is not one of ours; `DatasetError` when the
+  ///   file cannot be written.
+  public init(at path: String, resumingAfter step: Int) throws {
+    let lines = try MetricsLog.parse(path)
+    let kept = lines.prefix { $0.line.step <= step }
+    log = try AppendLog(at: path, keeping: kept.last?.end ?? 0)
+  }
+
+  /// Adds a line.
+  ///
+  /// - Parameter durable: waits until the disk has it; for evaluations.
+  public func append(_ line: MetricsLine, durable: Bool = false) throws {
+    try log.append(line.json, durable: durable)
+  }
+
+  /// The lines of a log, empty when there is none; a torn last line is left out.
+  public static func read(_ path: String) throws -> [MetricsLine] {
+    try parse(path).map(\.line)
+  }
+
+  private static func parse(_ path: String) throws -> [(line: MetricsLine, end: Int)] {
+    guard let bytes = FileManager.default.contents(atPath: path) else { return [] }
+    let decoder = JSONDecoder()
+    var lines: [(line: MetricsLine, end: Int)] = []
+    var start = bytes.startIndex
+    while let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) {
+      guard let line = try? decoder.decode(MetricsLine.self, from: bytes[start..<end]) else {
+        throw TrainError.brokenLog(path, line: lines.count + 1)
+      }
+      start = end + 1
+      lines.append((line, start))
+    }
+    return lines
+  }
+}

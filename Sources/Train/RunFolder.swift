@@ -1,0 +1,120 @@
+import Datasets
+import Foundation
+
+/// The folder of a run: `recipe.yaml`, `metrics.jsonl`, `log.txt`, `checkpoints/`, event files.
+public struct RunFolder: Sendable, Equatable {
+  /// The folder.
+  public let path: String
+
+  /// The resolved recipe.
+  public var recipePath: String { path + "/recipe.yaml" }
+  /// A line per step and per evaluation.
+  public var metricsPath: String { path + "/metrics.jsonl" }
+  /// What a terminal would have shown.
+  public var logPath: String { path + "/log.txt" }
+  /// The folder of checkpoints.
+  public var checkpointsPath: String { path + "/checkpoints" }
+  /// The TensorBoard event file; its name is fixed so that a resumed run goes on with it.
+  public var eventsPath: String { path + "/events.out.tfevents.0.lra" }
+  /// The folder's name, which is the run's name.
+  public var name: String { (path as NSString).lastPathComponent }
+
+  /// The name of a run: `listops-transformer-small-0`, and six digits of its digest when the recipe
+  /// is not just what task, model, protocol and seed say.
+  public static func name(of recipe: Recipe) -> String {
+    var plain = RecipeRequest(task: recipe.task)
+    plain.recipe = recipe.protocolName
+    plain.model = recipe.model.modelType
+    plain.seed = recipe.train.randomSeed
+    let name =
+      [recipe.task, recipe.model.modelType, recipe.protocolName]
+      .joined(separator: "-") + "-\(recipe.train.randomSeed)"
+    return (try? plain.resolve()) == recipe ? name : "\(name)-\(recipe.digestText.prefix(6))"
+  }
+
+  /// Makes the folder of a run, or finds it when the same recipe made it.
+  ///
+  /// - Parameters:
+  ///   - parent: the folder of runs.
+  ///   - name: nil takes `name(of:)`.
+  /// - Returns: the folder, and whether it is new.
+  /// - Throws: `configurationDiffers` with the keys that differ; `diskFull`, `failure`.
+  public static func make(
+    for recipe: Recipe, under parent: String = "runs", name: String? = nil
+  ) throws -> (folder: RunFolder, isNew: Bool) {
+    let folder = RunFolder(path: "\(parent)/\(name ?? self.name(of: recipe))")
+    if FileManager.default.fileExists(atPath: folder.recipePath) {
+      let old = try folder.recipe()
+      guard old.digest == recipe.digest else {
+        throw TrainError.runDiffers(folder.path, old.differences(to: recipe))
+      }
+      return (folder, false)
+    }
+    try Publication.makeFolder(folder.checkpointsPath)
+    try Publication.publish(folder.recipePath) { try $0.write([UInt8](recipe.yaml.utf8)) }
+    return (folder, true)
+  }
+
+  /// Finds the folder of a run.
+  ///
+  /// - Throws: `usage` when it holds no recipe.
+  public static func open(_ path: String) throws -> RunFolder {
+    let trimmed = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+    let folder = RunFolder(path: trimmed)
+    guard FileManager.default.fileExists(atPath: folder.recipePath) else {
+      throw TrainError.notARun(trimmed)
+    }
+    return folder
+  }
+
+  /// The recipe that the run was made with.
+  public func recipe() throws -> Recipe {
+    guard let bytes = FileManager.default.contents(atPath: recipePath),
+      let text = String(data: bytes, encoding: .utf8)
+    else { throw TrainError.notARun(path) }
+    return try Recipe(yaml: text, name: recipePath)
+  }
+
+  /// The folder of a step's checkpoint.
+  public func checkpointPath(step: Int) -> String {
+    checkpointsPath + "/" + RunFolder.checkpointName(step: step)
+  }
+
+  /// The name of a step's checkpoint, `step-00005000`.
+  public static func checkpointName(step: Int) -> String { String(format: "step-%08d", step) }
+
+  /// The steps that have a checkpoint, in order; what is not named like one is passed over.
+  public func checkpointSteps() -> [Int] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: checkpointsPath)) ?? []
+    let steps = names.compactMap { name -> Int? in
+      guard let step = Int(name.dropFirst(5)), RunFolder.checkpointName(step: step) == name else {
+        return nil
+      }
+      return step
+    }
+    return steps.sorted()
+  }
+
+  /// Keeps other processes from training in the folder until the lock is let go.
+  ///
+  /// - Throws: `locked` when another process has it.
+  public func lock() throws -> RunLock { try RunLock(recipePath, run: path) }
+}
+
+/// The right to train in a run's folder; ends with the value or with the process.
+public final class RunLock: Sendable {
+  private let file: Int32
+
+  init(_ path: String, run: String) throws {
+    file = Foundation.open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { throw TrainError.file("open", path, errno: errno) }
+    guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
+      let number = errno
+      close(file)
+      throw number == EWOULDBLOCK
+        ? TrainError.runLocked(run) : TrainError.file("lock", path, errno: number)
+    }
+  }
+
+  deinit { close(file) }
+}

@@ -1,0 +1,77 @@
+import Foundation
+import Testing
+
+@testable import Datasets
+@testable import Train
+
+@Suite struct MetricsTests {
+  @Test(
+    "the Wilson interval has the published values",
+    arguments: [
+      (0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0),
+      (81, 263, 0.2553, 0.3662),
+    ])
+  func wilson(correct: Int, count: Int, low: Double, high: Double) {
+    let interval = Accuracy(correct: correct, count: count).interval
+    #expect(abs(interval.lowerBound - low) < 5e-5 && abs(interval.upperBound - high) < 5e-5)
+  }
+
+  @Test("no predictions have accuracy 0 and the whole interval")
+  func none() {
+    #expect(Accuracy().value == 0 && Accuracy().interval == 0...1)
+    #expect(Accuracy(predicted: [1, 2, 3], labels: [1, 0, 3]) == Accuracy(correct: 2, count: 3))
+  }
+
+  @Test("baselines are learned on the training split; ties go to the smaller class")
+  func baselines() {
+    let result = Baselines(
+      trainLabels: [3, 1, 3, 1, 7, -1], trainFirst: [10, 10, 10, 11, 11, 11],
+      labels: [1, 3, 1, 7, 1], first: [10, 10, 11, 11, 200])
+    #expect(result.majority == Accuracy(correct: 3, count: 5))
+    #expect(result.firstToken == Accuracy(correct: 3, count: 5))
+    #expect(Baselines(trainLabels: [], labels: [0, 1]).majority.correct == 1)
+    #expect(Baselines(trainLabels: [1], labels: [1]).firstToken == nil)
+  }
+
+  @Test("baselines read first tokens from the splits")
+  func reading() throws {
+    let source = MemorySource(count: 100)
+    let result = try Baselines(train: source, split: source, firstTokens: true)
+    #expect(result.majority == Accuracy(correct: 10, count: 100))
+    #expect(result.firstToken == Accuracy(correct: 100, count: 100))
+  }
+}
+
+@Suite struct RunTableTests {
+  @Test("a run is written, goes on, and forgets the evaluations after its checkpoint")
+  func runs() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file("data.sqlite")
+    _ = try Index(at: path, .create)
+    let table = RunTable(at: path)
+    let recipe = Recipe()
+    var run = RunRecord(
+      name: "a", dataset: "listops-2k", contentDigest: [1, 2], recipe: recipe.yaml,
+      recipeSHA256: [UInt8](recipe.digest), seed: 0, machine: "cpu", state: .running, path: "runs/a"
+    )
+    try table.begin(run)
+    #expect(try table.runs() == [run])
+    for step in [250, 500, 750] {
+      try table.record(
+        [("loss", 1.5), ("accuracy", Double.nan)], of: "a", step: step, split: "validation")
+    }
+    try table.record([("loss", 1.25)], of: "a", step: 500, split: "validation")
+    run.machine = "another"
+    try table.begin(run, resumingAfter: 500)
+    try table.set(.finished, of: "a")
+    run.state = .finished
+    #expect(try table.runs() == [run])
+    #expect(
+      try table.metrics(of: "a") == [
+        MetricRecord(step: 250, split: "validation", name: "accuracy", value: nil),
+        MetricRecord(step: 250, split: "validation", name: "loss", value: 1.5),
+        MetricRecord(step: 500, split: "validation", name: "accuracy", value: nil),
+        MetricRecord(step: 500, split: "validation", name: "loss", value: 1.25),
+      ])
+  }
+}
