@@ -84,7 +84,7 @@ public struct Checkpoint: Sendable {
         let published = try Publication.publish("\(partial)/\(file)") { sink in
           try data.withUnsafeBytes { try sink.write($0) }
         }
-        state.files[file] = .init(bytes: published.bytes, sha256: hexadecimal(published.sha256))
+        state.files[file] = .init(bytes: published.bytes, sha256: Digest.hex(published.sha256))
       }
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -121,7 +121,7 @@ public struct Checkpoint: Sendable {
         let data = try? Data(
           contentsOf: URL(fileURLWithPath: "\(path)/\(file)"), options: .alwaysMapped),
         data.count == expected.bytes,
-        hexadecimal(Array(SHA256.hash(data: data))) == expected.sha256
+        Digest.hex(Array(SHA256.hash(data: data))) == expected.sha256
       else { throw TrainError.checkpointDamaged(path, file, previous: earlier) }
     }
     return Checkpoint(path: path, state: state)
@@ -157,9 +157,4 @@ public struct Checkpoint: Sendable {
       try? FileManager.default.removeItem(atPath: "\(folder.checkpointsPath)/\(name)")
     }
   }
-}
-
-/// Bytes as lower-case hexadecimal digits.
-func hexadecimal(_ bytes: [UInt8]) -> String {
-  bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
 }

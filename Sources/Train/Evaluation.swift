@@ -16,12 +16,12 @@ struct ModelRunner {
   let classifier: Classifier
   let recipe: Recipe
   let device: Device
-  let key: RandomKey
+  let key: Tensors.RandomKey
 
   init(_ recipe: Recipe, device: Device) throws {
     self.recipe = recipe
     self.device = device
-    let root = RandomKey(seed: recipe.train.randomSeed)
+    let root = Tensors.RandomKey(seed: recipe.train.randomSeed)
     key = root["training"]
     classifier = try Classifier(recipe.modelConfiguration, key: root["model"], device: device)
   }

@@ -103,16 +103,16 @@ public struct Run {
     let source = try data.split(split)
     let classes = recipe.modelConfiguration.numClasses
     var logits = [Float](repeating: 0, count: source.count * classes)
-    _ = try runner.evaluate(source) { positions, values in
+    _ = try runner.evaluate(source, collect: { positions, values in
       for (row, position) in positions.enumerated() {
         for label in 0..<classes { logits[position * classes + label] = values[row * classes + label] }
       }
-    }
+    })
     let published = try Publication.publish(path) { sink in
       try sink.write(npyHeader(rows: source.count, columns: classes))
       try logits.withUnsafeBytes { try sink.write($0) }
     }
-    return Prediction(out: path, shape: [source.count, classes], digest: hexadecimal(published.sha256))
+    return Prediction(out: path, shape: [source.count, classes], digest: Digest.hex(published.sha256))
   }
 
   private func prepared(

@@ -24,7 +24,7 @@ public final class RunData {
     validation = try store.open(dataset: recipe.data.dataset, split: "validation")
     test = try store.open(dataset: recipe.data.dataset, split: "test")
     digestBytes = train.contentDigest ?? []
-    digest = hexadecimal(digestBytes)
+    digest = Digest.hex(digestBytes)
     plan = try BatchPlan(
       lengths: train.lengths, batchSize: recipe.train.batchSize,
       bucketBatches: recipe.data.bucketBatches, seed: recipe.train.randomSeed)

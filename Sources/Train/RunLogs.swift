@@ -1,35 +1,39 @@
 import Datasets
+import Foundation
 
 /// Everything a run writes while it goes on: metrics, TensorBoard events, rows of the index.
 struct RunLogs {
   private let metrics: MetricsLog
   private let events: TensorBoardLog
+  private let text: AppendLog
   private let table: RunTable
   private let run: String
 
   init(_ folder: RunFolder, resumingAfter step: Int, table: RunTable) throws {
     metrics = try MetricsLog(at: folder.metricsPath, resumingAfter: step)
-    events = try TensorBoardLog(at: folder.eventsPath, resumingAfter: step)
+    events = try TensorBoardLog(
+      at: folder.eventsPath, resumingAfter: step, time: Date().timeIntervalSince1970)
+    text = try AppendLog(at: folder.logPath)
     self.table = table
     run = folder.name
   }
 
   func step(_ line: MetricsLine) throws {
     try metrics.append(line)
-    try events.append(
-      step: line.step,
-      [("train/loss", line.loss), ("train/accuracy", line.accuracy), ("train/learning_rate", line.learningRate)]
-        .compactMap { name, value in value.map { (name, $0) } })
+    try events.append(line, time: Date().timeIntervalSince1970)
   }
 
   func evaluation(_ found: Evaluation, split: String, step: Int, seconds: Double?) throws {
-    try metrics.append(
-      MetricsLine(
-        step: step, split: split, loss: found.loss, accuracy: found.accuracy.value, seconds: seconds),
-      durable: true)
-    try events.append(
-      step: step, [("\(split)/loss", found.loss), ("\(split)/accuracy", found.accuracy.value)])
+    let line = MetricsLine(
+      step: step, split: split, loss: found.loss, accuracy: found.accuracy.value, seconds: seconds)
+    try metrics.append(line, durable: true)
+    try events.append(line, time: Date().timeIntervalSince1970)
     try table.record(
       [("loss", found.loss), ("accuracy", found.accuracy.value)], of: run, step: step, split: split)
+    let percent = String(format: "%.2f", found.accuracy.value * 100)
+    try text.append("step \(step)  \(split)  accuracy \(percent) %  loss \(found.loss)")
   }
+
+  /// A line for people in `log.txt`.
+  func note(_ words: String) throws { try text.append(words) }
 }

@@ -81,7 +81,7 @@ public final class Trainer {
       exempt: Set(recipe.optimizer.noDecay.compactMap(Parameter.Kind.init(rawValue:))))
     state = CheckpointState(
       step: 0, evaluatedStep: 0, loader: .init(seed: recipe.train.randomSeed, epoch: 0, position: 0),
-      best: nil, recipeSha256: recipe.digest, dataDigest: data.digest)
+      best: nil, recipeSha256: recipe.digestText, dataDigest: data.digest)
     if let last = folder.checkpointSteps().last {
       let checkpoint = try Checkpoint.open(folder, step: last)
       guard checkpoint.state.dataDigest == data.digest else {
@@ -90,7 +90,7 @@ public final class Trainer {
       try checkpoint.restore(runner.classifier.parameters)
       try checkpoint.restore(adam)
       state = checkpoint.state
-      state.recipeSha256 = recipe.digest
+      state.recipeSha256 = recipe.digestText
     }
   }
 
@@ -111,16 +111,21 @@ public final class Trainer {
     try table.begin(record(.running), resumingAfter: state.step)
     let logs = try RunLogs(folder, resumingAfter: state.step, table: table)
     do {
+      try logs.note(
+        "\(folder.name) from step \(state.step) on \(machine), data \(data.digest), recipe \(recipe.digestText)")
       try train(logs, isCancelled, report)
       let result = try test(logs, isCancelled)
       try table.set(result.state, of: folder.name)
+      try logs.note("\(result.state.rawValue) at step \(state.step)")
       try result.save(in: folder)
       return result
     } catch let error as TrainError where error.code == .interrupted {
       try table.set(.interrupted, of: folder.name)
+      try logs.note(error.message)
       throw error
     } catch let error as TrainError where error.code == .diverged {
       try table.set(.diverged, of: folder.name)
+      try logs.note(error.message)
       throw error
     }
   }
@@ -254,7 +259,7 @@ public final class Trainer {
       best: best.score(validation: state.best?.accuracy), last: last.score(validation: nil),
       baselines: try data.baselines(on: data.test), stepsPerSecond: meter.stepsPerSecond,
       wait: meter.wait, peakBytes: max(0, Machine.peakBytes - baselineBytes),
-      recipeDigest: recipe.digest, dataDigest: data.digest, validationMajority: majority)
+      recipeDigest: recipe.digestText, dataDigest: data.digest, validationMajority: majority)
   }
 
   private func testScore(step: Int, _ isCancelled: () -> Bool) throws -> TestScore {
@@ -284,7 +289,7 @@ public final class Trainer {
   private func record(_ runState: RunRecord.State) -> RunRecord {
     RunRecord(
       name: folder.name, dataset: recipe.data.dataset, contentDigest: data.digestBytes,
-      recipe: recipe.yaml, recipeSHA256: recipe.digestBytes, seed: recipe.train.randomSeed,
+      recipe: recipe.yaml, recipeSHA256: [UInt8](recipe.digest), seed: recipe.train.randomSeed,
       machine: machine.description, state: runState, path: folder.path)
   }
 }

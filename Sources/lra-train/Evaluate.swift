@@ -9,14 +9,14 @@ struct Evaluate: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
   @OptionGroup var place: DeviceOptions
-  @Argument(help: "The run's folder.") var run: String
+  @Argument(help: ArgumentHelp("The run's folder.", valueName: "run")) var folder: String
   @Option(help: "train, validation or test.") var split = "test"
   @Option(help: "best, last or a step.") var checkpoint = "best"
   @Option(help: "Another dataset of the same task (default: the run's own).") var dataset: String?
 
   func run() throws {
     let device = try place.start()
-    let report = try Run(run).evaluate(
+    let report = try Run(folder).evaluate(
       checkpoint: checkpoint, split: split, database: common.db, dataset: dataset, device: device)
     if common.json { return try JSONOutput.print(command: "eval", report) }
     let interval =
@@ -28,6 +28,6 @@ struct Evaluate: ParsableCommand {
     if let first = report.baselines.firstToken { rules += "   first token \(Format.percent(first))" }
     Terminal.out(rules)
     Terminal.err(
-      "Next: lra-train predict \(run) --split \(split) --out logits.npy --db \(common.db)")
+      "Next: lra-train predict \(folder) --split \(split) --out logits.npy --db \(common.db)")
   }
 }

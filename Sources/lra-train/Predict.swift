@@ -10,14 +10,14 @@ struct Predict: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
   @OptionGroup var place: DeviceOptions
-  @Argument(help: "The run's folder.") var run: String
+  @Argument(help: ArgumentHelp("The run's folder.", valueName: "run")) var folder: String
   @Option(help: "train, validation or test.") var split = "test"
   @Option(help: "best, last or a step.") var checkpoint = "best"
   @Option(help: "The file to write.") var out = "logits.npy"
 
   func run() throws {
     let device = try place.start()
-    let prediction = try Run(run).predict(
+    let prediction = try Run(folder).predict(
       checkpoint: checkpoint, split: split, to: out, database: common.db, device: device)
     if common.json { return try JSONOutput.print(command: "predict", prediction) }
     Terminal.out(

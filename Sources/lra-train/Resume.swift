@@ -10,11 +10,11 @@ struct Resume: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
   @OptionGroup var place: DeviceOptions
-  @Argument(help: "The run's folder.") var run: String
+  @Argument(help: ArgumentHelp("The run's folder.", valueName: "run")) var folder: String
   @Option(help: "Train until this many steps instead of the recipe's.") var steps: Int?
 
   func run() throws {
-    var found = try Run(run)
+    var found = try Run(folder)
     if let steps, steps != found.recipe.train.numTrainSteps { found = try found.extended(to: steps) }
     try found.recipe.check()
     if let result = RunResult.read(found.folder), result.step == found.recipe.train.numTrainSteps {

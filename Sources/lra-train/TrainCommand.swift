@@ -40,7 +40,7 @@ struct TrainCommand: ParsableCommand {
     try resolved.check()
     if dryRun { return try printPlan(resolved) }
     let device = try place.start()
-    let (folder, _) = try RunFolder.make(resolved, in: out)
+    let (folder, _) = try RunFolder.make(for: resolved, under: out)
     if let result = RunResult.read(folder), result.step == resolved.train.numTrainSteps {
       return try RunPrinter(common, resolved).alreadyDone(result)
     }
@@ -56,7 +56,7 @@ struct TrainCommand: ParsableCommand {
         let recipeDigest: String
       }
       return try JSONOutput.print(
-        command: "train", Plan(run: folder, recipe: recipe.yaml, recipeDigest: recipe.digest))
+        command: "train", Plan(run: folder, recipe: recipe.yaml, recipeDigest: recipe.digestText))
     }
     Terminal.write(recipe.yaml, to: .output)
     Terminal.err("nothing was done; the run would be \(folder)")

@@ -4,7 +4,7 @@ import GRDB
 /// A row of `run`: one training run.
 public struct RunRecord: Sendable, Equatable {
   /// How a run stands.
-  public enum State: String, Sendable, CaseIterable {
+  public enum State: String, Codable, Sendable, CaseIterable {
     /// It trains, or was killed.
     case running
     /// It did all its steps.

@@ -94,6 +94,12 @@ public enum Publication {
     }
   }
 
+  /// Gives a finished folder its name, durably. Nothing may have that name yet.
+  public static func move(_ partial: String, to path: String) throws {
+    guard rename(partial, path) == 0 else { throw DatasetError.system("write", path, errno) }
+    try synchronizeFolder(split(path).folder)
+  }
+
   /// Removes what dead writers left in a folder.
   ///
   /// Call it only with the writer's lock held.
