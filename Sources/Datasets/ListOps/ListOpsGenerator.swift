@@ -191,7 +191,9 @@ struct ListOpsGenerator: Sendable {
     words[7] = UInt32(truncatingIfNeeded: block.3 >> 32)
   }
 
-  /// The four blocks after one: 32 words. Not inlined, so that the loop over nodes keeps its registers.
+  /// The four blocks after one, 32 words.
+  ///
+  /// Not inlined, so that the loop over nodes keeps its registers.
   @inline(never)
   private func refill(
     _ words: UnsafeMutablePointer<UInt32>, after block: UInt64, _ attempt: UInt64,
