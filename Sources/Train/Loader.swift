@@ -99,7 +99,7 @@ public final class Loader: Sendable {
     _ source: some ExampleSource, _ batchSize: Int, _ recipe: Recipe, _ share: Share
   ) -> Int {
     let longest = min(Int(source.lengths.max() ?? 1), recipe.data.maxLength)
-    let rows = (batchSize + share.world - 1) / share.world
+    let rows = (min(batchSize, source.count) + share.world - 1) / share.world
     return (recipe.data.prefetch + 2) * rows * (longest * 4 + 16)
   }
 }

@@ -11,14 +11,16 @@ struct RecipeField: Sendable {
 }
 
 extension RecipeField {
-  /// A whole number of at least `least`.
+  /// A whole number from `least` to `most`.
   static func count(
-    _ path: String, _ place: WritableKeyPath<Recipe, Int> & Sendable, least: Int = 1
+    _ path: String, _ place: WritableKeyPath<Recipe, Int> & Sendable, least: Int = 1,
+    most: Int = 1 << 30
   ) -> RecipeField {
     RecipeField(path: path) { value, recipe in
-      guard let number = value.int, number >= least, number <= 1 << 40 else {
+      guard let number = value.int, number >= least else {
         return "a whole number of at least \(least)"
       }
+      guard number <= most else { return "a whole number of at most \(most)" }
       recipe[keyPath: place] = number
       return nil
     } load: {
@@ -133,8 +135,8 @@ extension Recipe {
     .choice("task", \.task, tasks),
     .name("data.dataset", \.data.dataset),
     .count("data.max_length", \.data.maxLength),
-    .count("data.bucket_batches", \.data.bucketBatches),
-    .count("data.prefetch", \.data.prefetch),
+    .count("data.bucket_batches", \.data.bucketBatches, most: 1 << 20),
+    .count("data.prefetch", \.data.prefetch, most: 1024),
     .name("model.model_type", \.model.modelType),
     .count("model.emb_dim", \.model.embDim),
     .count("model.num_heads", \.model.numHeads),
@@ -151,10 +153,10 @@ extension Recipe {
     .number("model.attention_dropout_rate", \.model.attentionDropoutRate, .fraction),
     .flag("model.tied_weights", \.model.tiedWeights),
     .flag("model.causal", \.model.causal),
-    .count("train.num_train_steps", \.train.numTrainSteps),
+    .count("train.num_train_steps", \.train.numTrainSteps, most: 1 << 40),
     .count("train.batch_size", \.train.batchSize),
     .count("train.accumulate", \.train.accumulate),
-    .count("train.random_seed", \.train.randomSeed, least: 0),
+    .count("train.random_seed", \.train.randomSeed, least: 0, most: .max),
     .choice("train.precision", \.train.precision, ["float32", "bfloat16"]),
     .flag("train.recompute", \.train.recompute),
     .choice("optimizer.name", \.optimizer.name, ["adamw"]),

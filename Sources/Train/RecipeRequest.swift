@@ -50,7 +50,8 @@ public struct RecipeRequest: Sendable {
     let overlay = RecipeOverlay(file)
     let chosen = RecipeRequest.overlay(of: settings)
     var problems = overlay.problems + chosen.problems
-    let base = file == nil ? recipe : overlay["protocol"]?.text ?? "small"
+    let base =
+      chosen["protocol"]?.text ?? (file == nil ? recipe : overlay["protocol"]?.text ?? "small")
     let model =
       chosen["model.model_type"]?.text ?? self.model ?? overlay["model.model_type"]?.text
     guard let task = chosen["task"]?.text ?? self.task ?? overlay["task"]?.text else {

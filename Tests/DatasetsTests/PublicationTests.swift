@@ -81,7 +81,8 @@ import Testing
       }
     }
     #expect(error?.code == .diskFull)
-    #expect(try folder.files().isEmpty)
+    let files = try folder.files()
+    #expect(files.isEmpty)
   }
 
   @Test("a full disk is exit 5", .enabled(if: FileManager.default.fileExists(atPath: "/dev/full")))

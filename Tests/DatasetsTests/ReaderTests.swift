@@ -42,7 +42,7 @@ import Testing
   @Test(
     "a changed row is found, whatever the column",
     arguments: [
-      "UPDATE example SET label=label^1 WHERE position=5",
+      "UPDATE example SET label=(label+1)%10 WHERE position=5",
       "UPDATE example SET label=NULL WHERE position=5",
       "UPDATE example SET offset=offset+1 WHERE position=5",
       "UPDATE example SET offset=-9000000000000000000 WHERE position=5",
@@ -50,7 +50,7 @@ import Testing
       "UPDATE example SET length=length-1 WHERE position=5",
       "UPDATE example SET length=4000000000000 WHERE position=5",
       "UPDATE example SET length=-1 WHERE position=5",
-      "UPDATE example SET check64=check64^1024 WHERE position=5",
+      "UPDATE example SET check64=-check64 WHERE position=5",
       "UPDATE example SET meta='x' WHERE position=5",
       "UPDATE example SET shard_id=2 WHERE position=5",
       "UPDATE example SET position=1000 WHERE position=5",
@@ -109,7 +109,8 @@ import Testing
     let folder = try TemporaryFolder()
     let store = folder.store
     #expect(Small.error { try store.datasets() }?.message == "\(store.path) does not exist")
-    #expect(try folder.files().isEmpty)
+    let files = try folder.files()
+    #expect(files.isEmpty)
     try Data().write(to: URL(fileURLWithPath: store.path))
     #expect(Small.error { try store.datasets() }?.code == .malformedInput)
     try Data("not a database at all".utf8).write(to: URL(fileURLWithPath: store.path))
@@ -144,12 +145,13 @@ import Testing
   func schema() throws {
     let folder = try TemporaryFolder()
     try Small.make(folder.store)
-    try DatabaseQueue(path: folder.store.path).read { database in
-      #expect(try Int.fetchOne(database, sql: "PRAGMA application_id") == 0x4C52_4144)
-      #expect(try Int.fetchOne(database, sql: "PRAGMA user_version") == 1)
-      #expect(try String.fetchOne(database, sql: "PRAGMA journal_mode") == "delete")
-      #expect(try String.fetchOne(database, sql: "PRAGMA integrity_check") == "ok")
-      #expect(try Int.fetchOne(database, sql: "SELECT count(*) FROM example") == 120)
+    let queue = try DatabaseQueue(path: folder.store.path)
+    let texts = try queue.read { database in
+      try [
+        "PRAGMA application_id", "PRAGMA user_version", "PRAGMA journal_mode",
+        "PRAGMA integrity_check", "SELECT count(*) FROM example",
+      ].map { try String.fetchOne(database, sql: $0) ?? "" }
     }
+    #expect(texts == ["1280459076", "1", "delete", "ok", "120"])
   }
 }

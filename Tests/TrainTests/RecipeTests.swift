@@ -123,6 +123,10 @@ import Testing
         "optimizer.learning_rate=.inf",
         "recipe key optimizer.learning_rate must be a finite number above 0, found inf"
       ),
+      (
+        "data.prefetch=100000",
+        "recipe key data.prefetch must be a whole number of at most 1024, found 100000"
+      ),
       ("model.norm=mid", "recipe key model.norm must be one of pre, post, found mid"),
       (
         "model.dropout_rate=1",
@@ -246,6 +250,37 @@ import Testing
     for (number, text) in texts {
       #expect(RecipeScalar.number(number).yaml == text)
       #expect(RecipeScalar(plain: text).number == number)
+    }
+  }
+
+  @Test("a damaged recipe is an error in words, never a crash")
+  func damaged() throws {
+    let original = [UInt8](Recipe().yaml.utf8)
+    var state: UInt64 = 1
+    func random(_ count: Int) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(state >> 33) % count
+    }
+    for _ in 0..<3000 {
+      var bytes = original
+      for _ in 0...random(4) {
+        let place = random(bytes.count)
+        switch random(4) {
+        case 0: bytes[place] = UInt8(random(256))
+        case 1: bytes.remove(at: place)
+        case 2:
+          bytes.insert(
+            contentsOf: "{[:,&*!|>'\"%@-9e\n\t ".utf8.dropFirst(random(18)).prefix(1), at: place)
+        default: bytes.removeSubrange(place..<min(place + random(40), bytes.count))
+        }
+      }
+      do {
+        let recipe = try Recipe(yaml: String(decoding: bytes, as: UTF8.self))
+        #expect(try Recipe(yaml: recipe.yaml) == recipe)
+      } catch let error as TrainError {
+        #expect(error.code == .usage || error.code == .malformed)
+        #expect(!error.message.isEmpty)
+      }
     }
   }
 }
