@@ -1,6 +1,7 @@
 // A caching CPU allocator: training asks for the same big buffers at every step, and giving them back to the
 // system means a page-fault storm each time. Freed blocks wait in size classes (eight per doubling) until they
-// are wanted again; at most as many bytes wait as were ever in use at once, and at least 64 MiB.
+// are wanted again, also by a somewhat smaller request; at most as many bytes wait as were ever in use at
+// once, or 64 MiB.
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
 #include <sys/mman.h>
@@ -75,10 +76,13 @@ struct CachingAllocator final : at::Allocator {
     void* block = nullptr;
     {
       std::lock_guard<std::mutex> lock(shared.mutex);
-      auto found = shared.waiting.find(bytes);
-      if (found != shared.waiting.end() && !found->second.empty()) {
+      // The smallest waiting block that fits, unless half of it would lie idle: batches differ in length.
+      auto found = shared.waiting.lower_bound(bytes);
+      if (found != shared.waiting.end() && found->first <= bytes + bytes / 2) {
+        bytes = found->first;
         block = found->second.back();
         found->second.pop_back();
+        if (found->second.empty()) shared.waiting.erase(found);
         shared.waitingBytes -= int64_t(bytes);
       }
       shared.inUse += int64_t(bytes);
