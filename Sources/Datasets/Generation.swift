@@ -1,86 +1,273 @@
-/// A split to be made: its name, and how many examples.
-public struct SplitSize: Sendable, Equatable {
-  /// `train`, `validation`, `test` or another name.
-  public let name: String
-  /// The counter word of its random numbers: train 0, validation 1, test 2, others 3...
-  public let ordinal: Int
-  /// How many examples, 0 or more; an empty split is left out.
-  public let count: Int
+import Foundation
+import GRDB
 
-  /// A split of any name.
-  public init(name: String, ordinal: Int, count: Int) {
-    self.name = name
-    self.ordinal = ordinal
-    self.count = count
+/// One run of `gen`: makes the missing shards of a dataset and completes it.
+///
+/// Shards are made in parallel, published, and committed to the index in order, so what is safe is always
+/// a beginning of the dataset.
+struct Generation: Sendable {
+  private let plan: GenerationPlan
+  private let store: DatasetStore
+  private let options: GenerationOptions
+
+  init(_ plan: GenerationPlan, in store: DatasetStore, _ options: GenerationOptions) {
+    self.plan = plan
+    self.store = store
+    self.options = options
   }
 
-  /// The three splits of the benchmark.
-  public static func standard(train: Int, validation: Int, test: Int) -> [SplitSize] {
-    [
-      SplitSize(name: "train", ordinal: 0, count: train),
-      SplitSize(name: "validation", ordinal: 1, count: validation),
-      SplitSize(name: "test", ordinal: 2, count: test),
-    ]
+  /// A shard to be made, or to be read when it is there.
+  private struct Job: Sendable {
+    let split: SplitRecord
+    let ordinal: Int
+    let range: Range<Int>
+    let existing: ShardRecord?
+    var size: SplitSize {
+      SplitSize(name: split.name, ordinal: split.ordinal, count: split.count)
+    }
+  }
+
+  private enum Made: Sendable {
+    case read(leaves: [UInt8])
+    case made(ShardContent, PublishedFile, PublishedFile)
+  }
+
+  func run() throws -> GenerationResult {
+    let start = DispatchTime.now().uptimeNanoseconds
+    func seconds() -> Double {
+      Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
+    }
+    try plan.validate()
+    guard options.shardExamples >= 1 else {
+      throw DatasetError.invalidParameter(
+        "--shard-examples is \(options.shardExamples), 1 or more allowed")
+    }
+    if let complete = try complete() { return try result(complete, .complete, seconds()) }
+
+    let lock = try WriterLock(database: store.path)
+    defer { withExtendedLifetime(lock) {} }
+    let index = try Index(at: store.path, .create)
+    let dataset = try register(index)
+    if dataset.complete { return try result(index, .complete, seconds()) }
+    let folder = store.file("data/\(plan.name)")
+    try Publication.makeFolder(folder)
+    Publication.sweep(folder)
+
+    let jobs = try jobs(of: dataset, index)
+    let kept = jobs.count { $0.existing != nil }
+    try finish(dataset, try work(jobs, index), index)
+    return try result(index, kept > 0 ? .resumed : .made, seconds())
+  }
+
+  // MARK: The dataset's row
+
+  /// The index when the dataset is complete in it; needs no lock and no right to write.
+  private func complete() throws -> Index? {
+    guard FileManager.default.fileExists(atPath: store.path),
+      let index = try? Index(at: store.path, .read),
+      let dataset = try index.datasets().first(where: { $0.name == plan.name })
+    else { return nil }
+    try compare(dataset, index)
+    return dataset.complete ? index : nil
+  }
+
+  /// The dataset's row, made when it is not there.
+  private func register(_ index: Index) throws -> DatasetRecord {
+    if let dataset = try index.datasets().first(where: { $0.name == plan.name }) {
+      try compare(dataset, index)
+      return dataset
+    }
+    try index.write { database in
+      try database.execute(
+        sql: "INSERT INTO dataset(name, task, config, config_sha256, seed, generator_version) "
+          + "VALUES(?,?,?,?,?,?)",
+        arguments: [
+          plan.name, plan.task, plan.config, Data(Digest.sha256(plan.config.utf8)), plan.seed,
+          plan.generatorVersion,
+        ])
+      let id = database.lastInsertedRowID
+      for split in plan.splits where split.count > 0 {
+        try database.execute(
+          sql: "INSERT INTO split(dataset_id, name, ordinal, count) VALUES(?,?,?,?)",
+          arguments: [id, split.name, split.ordinal, split.count])
+      }
+    }
+    return try index.dataset(named: plan.name)
+  }
+
+  private func compare(_ dataset: DatasetRecord, _ index: Index) throws {
+    let splits = try index.splits(of: dataset)
+    // A split in one shard fits every shard size that is not smaller.
+    var shardExamples: Int?
+    for split in splits {
+      guard let first = try index.shards(of: split).first else { continue }
+      let expected = min(options.shardExamples, split.count)
+      if first.count != expected { shardExamples = first.count }
+    }
+    if let (has, asks) = plan.difference(
+      from: dataset, splits: splits, shardExamples: shardExamples, asked: options.shardExamples)
+    {
+      let suffix = dataset.seed == plan.seed ? "2" : "s\(plan.seed)"
+      throw DatasetError.configurationDiffers(
+        store.path, dataset: plan.name, has: has, asks: asks, name: "\(plan.name)-\(suffix)")
+    }
+  }
+
+  // MARK: Shards
+
+  private func jobs(of dataset: DatasetRecord, _ index: Index) throws -> [Job] {
+    try index.splits(of: dataset).flatMap { split in
+      let shards = try index.shards(of: split)
+      return stride(from: 0, to: split.count, by: options.shardExamples).map { first in
+        let ordinal = first / options.shardExamples
+        return Job(
+          split: split, ordinal: ordinal,
+          range: first..<min(first + options.shardExamples, split.count),
+          existing: shards.first { $0.ordinal == ordinal })
+      }
+    }
+  }
+
+  /// Makes what is missing and reads what is there; the digests need both.
+  ///
+  /// - Returns: the digests of the examples by split id, in order.
+  private func work(_ jobs: [Job], _ index: Index) throws -> [Int64: [[UInt8]]] {
+    let leaves = Guarded<[Int64: [[UInt8]]]>([:])
+    let safe = Guarded(jobs.reduce(0) { $0 + ($1.existing?.count ?? 0) })
+    let meter = Meter(options)
+    do {
+      try OrderedWork.run(count: jobs.count, threads: options.threads) { number in
+        try make(jobs[number], index, meter)
+      } commit: { number, made in
+        let job = jobs[number]
+        switch made {
+        case .read(let read):
+          leaves.withLock { $0[job.split.id, default: []].append(read) }
+        case .made(let content, let shard, let sideTable):
+          try commit(job, content, shard, sideTable, index)
+          leaves.withLock { $0[job.split.id, default: []].append(content.leaves) }
+          safe.withLock { $0 += job.range.count }
+        }
+      }
+    } catch is Stopped {
+      throw DatasetError.interrupted(
+        safe: safe.withLock { $0 }, of: jobs.reduce(0) { $0 + $1.range.count }, unit: plan.unit,
+        path: store.path)
+    }
+    return leaves.withLock { $0 }
+  }
+
+  private func make(_ job: Job, _ index: Index, _ meter: Meter) throws -> Made {
+    let step: GenerationPlan.Step = { try meter.count($0, of: job.size) }
+    if let existing = job.existing {
+      return .read(leaves: try leaves(of: existing, job, index, step))
+    }
+    let content = try plan.makeShard(job.size, job.range, step)
+    meter.report(job.size)
+    let (shard, sideTable) = try content.publish(store.file(path(job)))
+    return .made(content, shard, sideTable)
+  }
+
+  private func path(_ job: Job) -> String {
+    let digits = String(job.ordinal)
+    let number = String(repeating: "0", count: max(0, 5 - digits.count)) + digits
+    return "data/\(plan.name)/\(job.split.name)-\(number).npy"
+  }
+
+  /// The digests of a shard that an earlier run made; every example is checked.
+  private func leaves(
+    of record: ShardRecord, _ job: Job, _ index: Index, _ step: GenerationPlan.Step
+  ) throws -> [UInt8] {
+    let reader = ShardReader(
+      record, split: job.split.name, dataset: plan.name, store: store)
+    var leaves: [UInt8] = []
+    try reader.forEach(try index.examples(of: record)) { row, symbols in
+      leaves.append(
+        contentsOf: Digest.leaf(position: row.position, label: row.label, parts: [symbols]))
+      try step(1)
+    }
+    return leaves
+  }
+
+  private func commit(
+    _ job: Job, _ content: ShardContent, _ shard: PublishedFile, _ sideTable: PublishedFile,
+    _ index: Index
+  ) throws {
+    try index.write { database in
+      try database.execute(
+        sql: "INSERT INTO shard(split_id, ordinal, path, encoding, first, count, bytes, sha256, "
+          + "meta_bytes, meta_sha256) VALUES(?,?,?,'u8',?,?,?,?,?,?)",
+        arguments: [
+          job.split.id, job.ordinal, path(job), job.range.lowerBound, job.range.count, shard.bytes,
+          Data(shard.sha256), sideTable.bytes, Data(sideTable.sha256),
+        ])
+      try Index.insert(content, split: job.split.id, shard: database.lastInsertedRowID, database)
+    }
+  }
+
+  // MARK: The end
+
+  private func finish(
+    _ dataset: DatasetRecord, _ leaves: [Int64: [[UInt8]]], _ index: Index
+  ) throws {
+    let splits = try index.splits(of: dataset).map { split in
+      (split, Digest.split(name: split.name, leaves: leaves[split.id] ?? []))
+    }
+    let digest = Digest.dataset(task: plan.task, splits: splits.map { ($0.0.name, $0.1) })
+    try index.write { database in
+      for (split, digest) in splits {
+        try database.execute(
+          sql: "UPDATE split SET content_digest=? WHERE id=?", arguments: [Data(digest), split.id])
+      }
+      try database.execute(
+        sql: "UPDATE dataset SET content_digest=?, complete=1 WHERE id=?",
+        arguments: [Data(digest), dataset.id])
+    }
+  }
+
+  private func result(
+    _ index: Index, _ state: GenerationResult.State, _ seconds: Double
+  ) throws -> GenerationResult {
+    let dataset = try index.dataset(named: plan.name)
+    let splits = try index.splits(of: dataset)
+    let shards = try splits.flatMap { try index.shards(of: $0) }
+    let digest = Digest.hex(dataset.contentDigest ?? [])
+    return GenerationResult(
+      dataset: plan.name, task: plan.task, state: state,
+      splits: splits.map { .init(name: $0.name, ordinal: $0.ordinal, count: $0.count) },
+      tokens: shards.reduce(0) { $0 + $1.bytes - NpyHeader.bytes },
+      bytes: shards.reduce(0) { $0 + $1.bytes }, shards: shards.count, seconds: seconds,
+      contentDigest: digest,
+      manifestMatch: options.expected.map { $0.agrees(with: dataset, splits) })
   }
 }
 
-/// How far a generation is; called at least for every shard, from one thread at a time.
-public struct GenerationProgress: Sendable, Equatable {
-  /// The split that is being made.
-  public let split: String
-  /// Examples of this split that are made, finished shards of an earlier run included.
-  public let done: Int
-  /// Examples that the split will have.
-  public let total: Int
-}
+/// The work was asked to stop.
+private struct Stopped: Error {}
 
-/// What a generation did.
-public struct GenerationResult: Sendable, Equatable {
-  /// Whether it had to do anything.
-  public enum State: String, Sendable {
-    /// Made from nothing.
-    case made
-    /// Shards of an earlier run were kept, the rest was made.
-    case resumed
-    /// It was complete already.
-    case complete
+/// Counts examples over all threads, reports them, and stops the work when that is asked for.
+private final class Meter: Sendable {
+  private let options: GenerationOptions
+  private let done = Guarded<[String: Int]>([:])
+
+  init(_ options: GenerationOptions) {
+    self.options = options
   }
 
-  /// The dataset's name.
-  public let dataset: String
-  /// The task.
-  public let task: String
-  /// Whether it had to do anything.
-  public let state: State
-  /// The splits with their sizes.
-  public let splits: [DatasetSummary.Split]
-  /// Symbols in all examples together.
-  public let tokens: Int
-  /// The size of all shards, side tables not counted.
-  public let bytes: Int
-  /// How many shards there are.
-  public let shards: Int
-  /// Wall time.
-  public let seconds: Double
-  /// 64 hexadecimal digits.
-  public let contentDigest: String
-  /// Whether parameters, sizes and digests agree with the expected manifest; nil when none was given.
-  public let manifestMatch: Bool?
-}
+  func count(_ examples: Int, of split: SplitSize) throws {
+    if options.cancellation.isCancelled { throw Stopped() }
+    done.withLock { done in
+      let before = done[split.name, default: 0]
+      done[split.name] = before + examples
+      if before / 256 != (before + examples) / 256 { report(split, done: before + examples) }
+    }
+  }
 
-/// How a generation runs; nothing here changes the content.
-public struct GenerationOptions: Sendable {
-  /// Examples per shard, at least 1.
-  public var shardExamples = 4096
-  /// Shards that are worked on at once, at least 1.
-  public var threads = 1
-  /// The manifest that the result should agree with.
-  public var expected: Manifest?
-  /// Asks the generation to stop.
-  public var cancellation = Cancellation()
-  /// Hears how far it is.
-  public var progress: @Sendable (GenerationProgress) -> Void = { _ in }
+  func report(_ split: SplitSize) {
+    done.withLock { report(split, done: $0[split.name, default: 0]) }
+  }
 
-  /// The defaults.
-  public init() {}
+  private func report(_ split: SplitSize, done: Int) {
+    options.progress(GenerationProgress(split: split.name, done: done, total: split.count))
+  }
 }

@@ -1,0 +1,123 @@
+/// What is to be made: the identity of a dataset, and how one of its shards comes to be.
+struct GenerationPlan: Sendable {
+  /// Asked between examples: counts them, and throws when the work shall stop.
+  typealias Step = @Sendable (_ examples: Int) throws -> Void
+
+  let name: String
+  let task: String
+  let config: String
+  let seed: Int
+  let generatorVersion: Int
+  let splits: [SplitSize]
+  /// What users call the examples: `examples`, `images`.
+  let unit: String
+  /// A pure function of split and range; calls the step now and then.
+  let makeShard: @Sendable (SplitSize, Range<Int>, Step) throws -> ShardContent
+
+  /// The plan that made a dataset, from its row.
+  ///
+  /// - Returns: nil for converted data, which cannot be made again without its sources.
+  init?(of dataset: DatasetRecord, splits: [SplitRecord]) {
+    let sizes = splits.map { SplitSize(name: $0.name, ordinal: $0.ordinal, count: $0.count) }
+    guard let seed = dataset.seed, let parameters = CanonicalJSON.decode(dataset.config) else {
+      return nil
+    }
+    switch (dataset.task, dataset.generatorVersion) {
+    case (ListOpsConfiguration.task, ListOpsConfiguration.generatorVersion):
+      guard let configuration = ListOpsConfiguration(parameters: parameters) else { return nil }
+      self.init(listOps: configuration, name: dataset.name, seed: seed, splits: sizes)
+    default: return nil
+    }
+  }
+
+  init(
+    name: String, task: String, config: String, seed: Int, generatorVersion: Int,
+    splits: [SplitSize], unit: String,
+    makeShard: @escaping @Sendable (SplitSize, Range<Int>, Step) throws -> ShardContent
+  ) {
+    self.name = name
+    self.task = task
+    self.config = config
+    self.seed = seed
+    self.generatorVersion = generatorVersion
+    self.splits = splits
+    self.unit = unit
+    self.makeShard = makeShard
+  }
+
+  /// - Throws: `usage` for sizes, names or seeds that cannot be.
+  func validate() throws {
+    var mistakes: [String] = []
+    if seed < 0 { mistakes.append("--seed is \(seed), 0 or more allowed") }
+    for split in splits where split.count < 0 {
+      mistakes.append("--\(split.name) is \(split.count), 0 or more allowed")
+    }
+    if !splits.contains(where: { $0.count > 0 }) {
+      mistakes.append("every split is empty; ask for at least one example")
+    }
+    let allowed = name.utf8.allSatisfy {
+      UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= $0
+        || UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || "-_.".utf8.contains($0)
+    }
+    if name.isEmpty || name.hasPrefix(".") || !allowed || name.utf8.count > 100 {
+      mistakes.append(
+        "--name \(CanonicalJSON.quoted(name)): letters, digits, - _ and . allowed, "
+          + "at most 100, no . in front")
+    }
+    if !mistakes.isEmpty {
+      throw DatasetError.invalidParameter(mistakes.joined(separator: "\n"))
+    }
+  }
+
+  /// What an existing dataset has and this plan asks for, where they differ; nil where they do not.
+  func difference(
+    from dataset: DatasetRecord, splits existing: [SplitRecord], shardExamples: Int?,
+    asked: Int
+  ) -> (has: String, asks: String)? {
+    var has: [String] = []
+    var asks: [String] = []
+    func compare(_ one: String, _ other: String) {
+      if one != other {
+        has.append(one)
+        asks.append(other)
+      }
+    }
+    compare(dataset.task, task)
+    compare(
+      "generator version \(dataset.generatorVersion)", "generator version \(generatorVersion)")
+    compare(dataset.seed.map { "seed \($0)" } ?? "no seed", "seed \(seed)")
+    if dataset.config != config {
+      let old = CanonicalJSON.decode(dataset.config) ?? [:]
+      let new = CanonicalJSON.decode(config) ?? [:]
+      for key in Set(old.keys).union(new.keys).sorted() {
+        compare(GenerationPlan.text(key, old[key]), GenerationPlan.text(key, new[key]))
+      }
+    }
+    let wanted = splits.filter { $0.count > 0 }
+    for name in (existing.map(\.name) + wanted.map(\.name)).removingRepeats() {
+      let old = existing.first { $0.name == name }?.count ?? 0
+      let new = wanted.first { $0.name == name }?.count ?? 0
+      compare("\(name) \(old.grouped)", "\(name) \(new.grouped)")
+    }
+    if let shardExamples {
+      compare("\(shardExamples.grouped) examples per shard", "\(asked.grouped) examples per shard")
+    }
+    return has.isEmpty ? nil : (has.joined(separator: ", "), asks.joined(separator: ", "))
+  }
+
+  private static func text(_ key: String, _ value: ParameterValue?) -> String {
+    switch value {
+    case .integer(let integer): "\(key) \(integer)"
+    case .string(let string): "\(key) \(string)"
+    case nil: "no \(key)"
+    }
+  }
+}
+
+extension [String] {
+  /// Each text once, in the order of first appearance.
+  fileprivate func removingRepeats() -> [String] {
+    var seen: Set<String> = []
+    return filter { seen.insert($0).inserted }
+  }
+}

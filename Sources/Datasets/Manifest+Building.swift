@@ -1,0 +1,134 @@
+import Crypto
+import Foundation
+
+extension Manifest {
+  /// The tool and version that manifests and listings name.
+  public static let currentTool = "lra-data 1.0.0"
+
+  /// The manifest of a complete dataset.
+  ///
+  /// Reads all examples, because duplicates are counted by content; every one is checked.
+  /// - Parameter threads: shards read at once.
+  /// - Throws: `failure` when the dataset is incomplete, `checksumMismatch`, and what opening throws.
+  public init(of name: String, in store: DatasetStore, threads: Int = 1) throws {
+    let index = try Index(at: store.path, .read)
+    let dataset = try index.dataset(named: name)
+    guard dataset.complete, let digest = dataset.contentDigest else {
+      throw DatasetError.incomplete(name, path: store.path, next: nil)
+    }
+    let splits = try index.splits(of: dataset)
+    let surveys = try splits.map { try SplitSurvey($0, of: dataset, index, store, threads) }
+
+    var earlier: Set<ContentKey> = []
+    var across = 0
+    for survey in surveys {
+      across += survey.contents.count { earlier.contains($0) }
+      earlier.formUnion(survey.contents)
+    }
+    tool = Manifest.currentTool
+    self.name = name
+    task = dataset.task
+    generatorVersion = dataset.generatorVersion
+    parameters = CanonicalJSON.decode(dataset.config) ?? [:]
+    seed = dataset.seed
+    shardExamples = surveys.map(\.shardExamples).max() ?? 0
+    self.splits = zip(splits, surveys).map { split, survey in
+      Split(
+        name: split.name, ordinal: split.ordinal, examples: split.count,
+        contentDigest: Digest.hex(split.contentDigest ?? []), lengths: survey.lengths,
+        labels: survey.labels, duplicates: survey.contents.count - Set(survey.contents).count)
+    }
+    duplicatesAcrossSplits = across
+    contentDigest = Digest.hex(digest)
+    sources = try index.sources(of: dataset).map {
+      Source(name: $0.name, bytes: $0.bytes, sha256: Digest.hex($0.sha256))
+    }
+    (licence, citation) = Manifest.terms(task: dataset.task)
+  }
+
+  /// Licence and citation by task; generated data is free of others' rights.
+  private static func terms(task: String) -> (licence: String, citation: String) {
+    let benchmark = """
+      Tay et al., Long Range Arena: A Benchmark for Efficient Transformers, ICLR 2021, \
+      arXiv 2011.04006
+      """
+    switch task {
+    case ListOpsConfiguration.task:
+      return (
+        "CC0-1.0",
+        "Nangia and Bowman, ListOps: A Diagnostic Dataset for Latent Tree Learning, NAACL SRW 2018, "
+          + "arXiv 1804.06028; " + benchmark
+      )
+    default: return ("see the sources", benchmark)
+    }
+  }
+
+  /// Whether identity, sizes and digests of a dataset are those of this manifest; its name may differ.
+  func agrees(with dataset: DatasetRecord, _ splits: [SplitRecord]) -> Bool {
+    task == dataset.task && generatorVersion == dataset.generatorVersion && seed == dataset.seed
+      && CanonicalJSON.encode(parameters) == dataset.config
+      && self.splits.map(\.name) == splits.map(\.name)
+      && self.splits.map(\.examples) == splits.map(\.count)
+      && dataset.contentDigest.map(Digest.hex) == contentDigest
+  }
+}
+
+/// The first 16 bytes of SHA-256 of an example's symbols: equal for equal examples only.
+private struct ContentKey: Hashable, Sendable {
+  let high: UInt64
+  let low: UInt64
+
+  init(_ symbols: UnsafeBufferPointer<UInt8>) {
+    var hash = SHA256()
+    hash.update(bufferPointer: UnsafeRawBufferPointer(symbols))
+    (high, low) = hash.finalize().withUnsafeBytes {
+      (
+        $0.loadUnaligned(as: UInt64.self),
+        $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
+      )
+    }
+  }
+}
+
+/// What a manifest says of a split, from reading all of it.
+private struct SplitSurvey {
+  private(set) var contents: [ContentKey] = []
+  let lengths: Manifest.Lengths
+  private(set) var labels: [String: Int] = [:]
+  private(set) var shardExamples = 0
+
+  init(
+    _ split: SplitRecord, of dataset: DatasetRecord, _ index: Index, _ store: DatasetStore,
+    _ threads: Int
+  ) throws {
+    let shards = try index.shards(of: split)
+    let read = Guarded<(contents: [ContentKey], rows: [ExampleRow])>(([], []))
+    try OrderedWork.run(count: shards.count, threads: threads) { number in
+      let rows = try index.examples(of: shards[number])
+      var contents: [ContentKey] = []
+      let reader = ShardReader(
+        shards[number], split: split.name, dataset: dataset.name, store: store)
+      try reader.forEach(rows) { contents.append(ContentKey($1)) }
+      return (contents, rows)
+    } commit: { _, shard in
+      read.withLock {
+        $0.contents += shard.0
+        $0.rows += shard.1
+      }
+    }
+    let (contents, rows) = read.withLock { $0 }
+    guard rows.count == split.count, !rows.isEmpty else {
+      throw DatasetError.indexDamaged(
+        store.path, "\(dataset.name) \(split.name) has \(rows.count.grouped) rows, "
+          + "\(split.count.grouped) expected")
+    }
+    self.contents = contents
+    for row in rows { labels["\(row.label ?? -1)", default: 0] += 1 }
+    let sorted = rows.map(\.length).sorted()
+    lengths = Manifest.Lengths(
+      min: sorted[0], lowerQuartile: sorted[sorted.count / 4], median: sorted[sorted.count / 2],
+      upperQuartile: sorted[sorted.count * 3 / 4], max: sorted[sorted.count - 1],
+      tokens: sorted.reduce(0, +))
+    shardExamples = shards.first?.count ?? 0
+  }
+}

@@ -1,0 +1,141 @@
+import Crypto
+import Foundation
+
+/// What was published: enough for a row in the index.
+public struct PublishedFile: Sendable, Equatable {
+  /// The file.
+  public let path: String
+  /// Its size.
+  public let bytes: Int
+  /// SHA-256 of the file, 32 bytes.
+  public let sha256: [UInt8]
+}
+
+/// The one way in which a file comes to be: complete and durable under its name, or not at all.
+///
+/// Temporary name in the same folder, hash while writing, length check, fsync, rename, fsync of the
+/// folder. The index rows follow in one transaction, by the caller. A process that dies leaves at most a
+/// `.NAME.PID-RANDOM.partial`, which `sweep` removes.
+public enum Publication {
+  /// Writes a file; one that is there already is replaced.
+  ///
+  /// - Parameter write: gives the content piece by piece to the sink.
+  /// - Throws: `diskFull`, `failure`; nothing of the new file is left then.
+  @discardableResult
+  public static func publish(
+    _ path: String, _ write: (inout Sink) throws -> Void
+  ) throws -> PublishedFile {
+    let (folder, name) = split(path)
+    let random = UInt64.random(in: 0...UInt64.max)
+    let partial = "\(folder)/.\(name).\(getpid())-\(String(random, radix: 36)).partial"
+    let file = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    guard file >= 0 else { throw DatasetError.system("write", path, errno) }
+    var sink = Sink(file: file, path: path)
+    do {
+      defer { close(file) }
+      try write(&sink)
+      var status = stat()
+      guard fstat(file, &status) == 0 else { throw DatasetError.system("write", path, errno) }
+      guard Int(status.st_size) == sink.bytes else {
+        throw DatasetError.shortFile(path, found: Int(status.st_size), expected: sink.bytes)
+      }
+      try synchronize(file, path)
+      guard rename(partial, path) == 0 else { throw DatasetError.system("write", path, errno) }
+    } catch {
+      unlink(partial)
+      throw error
+    }
+    try synchronizeFolder(folder)
+    return PublishedFile(path: path, bytes: sink.bytes, sha256: Array(sink.hash.finalize()))
+  }
+
+  /// Takes the content of a file that is being published.
+  public struct Sink {
+    fileprivate let file: Int32
+    fileprivate let path: String
+    fileprivate var hash = SHA256()
+    /// Bytes written so far.
+    public private(set) var bytes = 0
+
+    fileprivate init(file: Int32, path: String) {
+      self.file = file
+      self.path = path
+    }
+
+    /// Writes and hashes the next bytes.
+    public mutating func write(_ content: UnsafeRawBufferPointer) throws {
+      hash.update(bufferPointer: content)
+      try writeAll(content, to: file, path)
+      bytes += content.count
+    }
+
+    /// Writes and hashes the next bytes.
+    public mutating func write(_ content: [UInt8]) throws {
+      try content.withUnsafeBytes { try write($0) }
+    }
+  }
+
+  /// Makes a folder and those above it, durably.
+  public static func makeFolder(_ path: String) throws {
+    if mkdir(path, 0o777) == 0 {
+      return try synchronizeFolder(split(path).folder)
+    }
+    switch errno {
+    case EEXIST: return
+    case ENOENT:
+      let parent = split(path).folder
+      guard parent != path else { throw DatasetError.system("make", path, ENOENT) }
+      try makeFolder(parent)
+      guard mkdir(path, 0o777) == 0 || errno == EEXIST else {
+        throw DatasetError.system("make", path, errno)
+      }
+      try synchronizeFolder(parent)
+    default: throw DatasetError.system("make", path, errno)
+    }
+  }
+
+  /// Removes what dead writers left in a folder. Call it only with the writer's lock held.
+  public static func sweep(_ folder: String) {
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    where name.hasPrefix(".") && name.hasSuffix(".partial") {
+      unlink("\(folder)/\(name)")
+    }
+  }
+
+  private static func split(_ path: String) -> (folder: String, name: String) {
+    guard let slash = path.lastIndex(of: "/") else { return (".", path) }
+    let folder = slash == path.startIndex ? "/" : String(path[..<slash])
+    return (folder, String(path[path.index(after: slash)...]))
+  }
+
+  private static func synchronizeFolder(_ folder: String) throws {
+    let file = open(folder, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { throw DatasetError.system("open", folder, errno) }
+    defer { close(file) }
+    try synchronize(file, folder)
+  }
+}
+
+/// Puts a file's bytes on the disk itself.
+func synchronize(_ file: Int32, _ path: String) throws {
+  #if os(macOS)
+    if fcntl(file, F_FULLFSYNC) == 0 { return }
+  #endif
+  while fsync(file) != 0 {
+    if errno == EINVAL { return }  // a file system without fsync for folders
+    guard errno == EINTR else { throw DatasetError.system("write", path, errno) }
+  }
+}
+
+/// Writes everything, in as many calls as it takes.
+func writeAll(_ content: UnsafeRawBufferPointer, to file: Int32, _ path: String) throws {
+  var rest = content
+  while let base = rest.baseAddress, rest.count > 0 {
+    let count = Foundation.write(file, base, rest.count)
+    if count < 0 {
+      if errno == EINTR { continue }
+      throw DatasetError.system("write", path, errno)
+    }
+    rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+  }
+}
