@@ -240,6 +240,24 @@ extension DatasetError {
       "interrupted: \(safe.grouped) of \(total.grouped) \(unit) are safe in \(path)", path: path)
   }
 
+  static func verifyInterrupted(_ path: String) -> DatasetError {
+    DatasetError(
+      .interrupted, "interrupted: \(path) was not checked to the end; repaired shards are safe",
+      path: path)
+  }
+
+  static func cannotRemove(_ folder: String) -> DatasetError {
+    DatasetError(
+      .failure, "cannot remove all files of \(folder); the dataset is no longer in the index",
+      path: folder, next: "remove the folder by hand")
+  }
+
+  static func manifestNotBuildable(_ path: String, task: String) -> DatasetError {
+    DatasetError(
+      .usage, "\(path): no generator makes task \(task) with these parameters", path: path,
+      next: "see what can be made with: lra-data gen --help")
+  }
+
   static func manifestMalformed(_ path: String, _ what: String) -> DatasetError {
     DatasetError(.malformedInput, "\(path) is not a dataset manifest: \(what)", path: path)
   }

@@ -2,7 +2,7 @@ import Foundation
 
 /// One place where two manifests differ.
 public struct ManifestDifference: Codable, Sendable, Equatable {
-  /// The place, e.g. `splits.train.content_digest`.
+  /// The place: keys with points between them, as in `splits.train.content_digest`.
   public let key: String
   /// What the first one has there, as text; nil when it has nothing.
   public let first: String?

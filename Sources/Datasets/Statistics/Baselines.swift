@@ -12,7 +12,7 @@ public struct Baselines: Sendable {
   /// - Throws: `checksumMismatch` when an example is damaged.
   public init(_ reader: SplitReader, _ task: String) throws {
     let isListOps = task == ListOpsConfiguration.task
-    keys =
+    let keys: [(name: String, key: @Sendable (UnsafeBufferPointer<UInt8>) -> Int)] =
       [("majority", { _ in 0 })]
       + (isListOps
         ? [("first_token", Baselines.firstToken), ("first_token_and_digits", Baselines.rootDigits)]
@@ -26,6 +26,7 @@ public struct Baselines: Sendable {
         }
       }
     }
+    self.keys = keys
     tables = counts.map { $0.mapValues(Baselines.mostFrequent) }
     majority = tables.first?[0] ?? -1
   }

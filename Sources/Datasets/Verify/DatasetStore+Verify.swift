@@ -26,17 +26,20 @@ extension DatasetStore {
     }
     for dataset in try chosen(names, index) {
       var check = try DatasetCheck.run(dataset, index: index, store: self, options)
-      if options.repair { try repair(&check, index, options, &report) }
-      report.missing += check.shards.flatMap(\.missing)
-      report.datasets.append(check.report)
+      let repair = options.repair ? try repair(&check, index, options) : Repair()
+      var entry = check.report
+      entry.missing = check.shards.flatMap(\.missing)
+      entry.repaired = repair.repaired
+      entry.quarantined = repair.quarantined
+      entry.orphans = try orphans(of: dataset, index)
+      if options.repair {
+        for orphan in entry.orphans { entry.quarantined += try quarantine(orphan) }
+        entry.orphans = []
+      }
+      report.datasets.append(entry)
     }
     if options.repair { report.indexProblems = try index.problems() }
     report.indexOK = report.indexProblems.isEmpty
-    report.orphans = try orphans(index, names)
-    if options.repair {
-      for orphan in report.orphans { report.quarantined += try quarantine(orphan) }
-      report.orphans = []
-    }
     return report
   }
 
@@ -44,23 +47,18 @@ extension DatasetStore {
     try names.isEmpty ? index.datasets() : names.map { try index.dataset(named: $0) }
   }
 
-  /// Files in the folders of the datasets that the index does not name, relative to the database's folder.
-  private func orphans(_ index: Index, _ names: [String]) throws -> [String] {
+  /// Files in a dataset's folder that the index does not name, relative to the database's folder.
+  private func orphans(of dataset: DatasetRecord, _ index: Index) throws -> [String] {
     var known: Set<String> = []
-    let datasets = try index.datasets()
-    for dataset in datasets {
-      for split in try index.splits(of: dataset) {
-        for shard in try index.shards(of: split) {
-          known.insert(shard.path)
-          known.insert(shard.sideTablePath)
-        }
+    for split in try index.splits(of: dataset) {
+      for shard in try index.shards(of: split) {
+        known.insert(shard.path)
+        known.insert(shard.sideTablePath)
       }
     }
-    let folders = names.isEmpty ? datasets.map(\.name) : names
-    return folders.flatMap { name in
-      let files = (try? FileManager.default.contentsOfDirectory(atPath: file("data/\(name)"))) ?? []
-      return files.sorted().filter { $0 != Quarantine.folder }.map { "data/\(name)/\($0)" }
-        .filter { !known.contains($0) }
-    }
+    let folder = "data/\(dataset.name)"
+    let files = (try? FileManager.default.contentsOfDirectory(atPath: file(folder))) ?? []
+    return files.sorted().filter { $0 != Quarantine.folder }.map { "\(folder)/\($0)" }
+      .filter { !known.contains($0) }
   }
 }

@@ -6,13 +6,21 @@ enum Quarantine {
   static let folder = "quarantine"
 }
 
+/// What a repair did.
+struct Repair {
+  var repaired: [String] = []
+  var quarantined: [String] = []
+}
+
 extension DatasetStore {
   /// Makes the damaged shards of a dataset again and looks at it once more.
   func repair(
-    _ check: inout DatasetCheck, _ index: Index, _ options: VerifyOptions,
-    _ report: inout VerifyReport
-  ) throws {
-    guard !check.report.damaged.isEmpty, check.canRepair, let plan = check.plan else { return }
+    _ check: inout DatasetCheck, _ index: Index, _ options: VerifyOptions
+  ) throws -> Repair {
+    var report = Repair()
+    guard !check.report.damaged.isEmpty, check.canRepair, let plan = check.plan else {
+      return report
+    }
     let damaged = check.shards.filter { !$0.damaged.isEmpty }
     try index.removeSurplus(check)
     for shard in damaged {
@@ -24,10 +32,11 @@ extension DatasetStore {
     // Everything stored follows from the seed now: digests that still differ were damaged themselves.
     guard let digests = check.digests, check.canRepair, !check.report.damaged.isEmpty,
       try remade(check, plan) == digests.dataset
-    else { return }
+    else { return report }
     try index.store(digests, of: check)
     let dataset = try index.dataset(named: check.dataset.name)
     check = try DatasetCheck.run(dataset, index: index, store: self, options)
+    return report
   }
 
   /// The content digest that parameters and seed give, made without a file.
@@ -35,7 +44,7 @@ extension DatasetStore {
     let splits = try check.splits.map { split in
       let size = SplitSize(name: split.name, ordinal: split.ordinal, count: split.count)
       let leaves = try check.shards.filter { $0.expected.split.id == split.id }.map { shard in
-        try plan.makeShard(size, shard.expected.range) { _ in }.census.leaves
+        try plan.makeShard(size, shard.expected.range) { _ in }.leaves
       }
       return (name: split.name, digest: Digest.split(name: split.name, leaves: leaves))
     }

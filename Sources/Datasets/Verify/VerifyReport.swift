@@ -38,6 +38,14 @@ public struct VerifyReport: Sendable, Equatable {
     public let canRepair: Bool
     /// Wall time.
     public let seconds: Double
+    /// Files that the index names and that are not there.
+    public internal(set) var missing: [String] = []
+    /// Files beside the shards that the index does not name; they do no harm.
+    public internal(set) var orphans: [String] = []
+    /// Shards that were made again.
+    public internal(set) var repaired: [String] = []
+    /// Files that were moved aside, where they lie now.
+    public internal(set) var quarantined: [String] = []
   }
 
   /// SQLite's own checks of the index find nothing.
@@ -46,15 +54,6 @@ public struct VerifyReport: Sendable, Equatable {
   public internal(set) var indexProblems: [String] = []
   /// The datasets that were looked at.
   public internal(set) var datasets: [Dataset] = []
-  /// Files that the index names and that are not there.
-  public internal(set) var missing: [String] = []
-  /// Files beside the shards that the index does not name; they do no harm.
-  public internal(set) var orphans: [String] = []
-  /// Shards that were made again.
-  public internal(set) var repaired: [String] = []
-  /// Files that were moved aside, where they lie now.
-  public internal(set) var quarantined: [String] = []
-
   /// Something is wrong; after a repair: still wrong.
   public var foundDamage: Bool {
     !indexOK || datasets.contains { !$0.damaged.isEmpty }
