@@ -62,10 +62,15 @@ let trainTargets: [Target] = [
 
 let executables: [Target.Dependency] = ["lra-data"] + (withTorch ? ["lra-train"] : [])
 
-// These run the built binaries, so they depend on them.
-let binaryTests: [Target] = ["EndToEndTests", "FaultTests", "InteropTests"].map {
-  .testTarget(name: $0, dependencies: executables + ["Datasets"], swiftSettings: strict)
-}
+// These run the built binaries, so they depend on them; ToolRunner starts programs.
+let binaryTests: [Target] =
+  [.target(name: "ToolRunner", path: "Tests/ToolRunner", swiftSettings: strict)]
+  + ["EndToEndTests", "FaultTests", "InteropTests"].map {
+    .testTarget(
+      name: $0, dependencies: executables + ["Datasets", "ToolRunner"],
+      exclude: $0 == "EndToEndTests" ? ["Snapshots"] : $0 == "InteropTests" ? ["python"] : [],
+      swiftSettings: strict)
+  }
 
 let package = Package(
   name: "long-range-arena",

@@ -32,7 +32,7 @@ extension ParameterValue: Codable {
 
 /// The one text of a set of parameters: keys sorted by UTF-8 bytes, no spaces, integers and strings only.
 public enum CanonicalJSON {
-  /// The canonical text, e.g. `{"max_args":10,"max_depth":10}`.
+  /// The canonical text, as `{"max_args":10,"max_depth":10}`.
   public static func encode(_ parameters: [String: ParameterValue]) -> String {
     let members = parameters.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map {
       key, value in

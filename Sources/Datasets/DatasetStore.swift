@@ -12,9 +12,9 @@ public struct DatasetSummary: Sendable, Equatable {
     public let count: Int
   }
 
-  /// The name that users type, e.g. `listops-2k`.
+  /// The name that users type, as `listops-2k`.
   public let name: String
-  /// The task, e.g. `listops`.
+  /// The task, as `listops`.
   public let task: String
   /// The parameters as canonical JSON.
   public let config: String

@@ -25,7 +25,9 @@ public final class Cancellation: Sendable {
   /// A request that has not been made yet.
   public init() {}
 
-  /// Makes the request. Call it from a signal source, not from inside a signal handler: it takes a lock.
+  /// Makes the request.
+  ///
+  /// Call it from a signal source, not from inside a signal handler: it takes a lock.
   public func cancel() { flag.withLock { $0 = true } }
 
   /// Whether the request was made.

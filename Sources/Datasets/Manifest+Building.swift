@@ -119,7 +119,8 @@ private struct SplitSurvey {
     let (contents, rows) = read.withLock { $0 }
     guard rows.count == split.count, !rows.isEmpty else {
       throw DatasetError.indexDamaged(
-        store.path, "\(dataset.name) \(split.name) has \(rows.count.grouped) rows, "
+        store.path,
+        "\(dataset.name) \(split.name) has \(rows.count.grouped) rows, "
           + "\(split.count.grouped) expected")
     }
     self.contents = contents

@@ -61,7 +61,7 @@ public struct Manifest: Codable, Sendable, Equatable {
 
   /// The version of this form.
   public var schema = 1
-  /// The tool that made the dataset, e.g. `lra-data 1.0.0`.
+  /// The tool that made the dataset, as `lra-data 1.0.0`.
   public var tool: String
   /// The dataset's name.
   public var name: String

@@ -1,4 +1,6 @@
-/// Text as bytes: id = byte + 1, 0 is padding. The stored symbol is the byte.
+/// Text as bytes: id = byte + 1, 0 is padding.
+///
+/// The stored symbol is the byte.
 public enum ByteVocabulary {
   /// How many ids there are, padding included.
   public static let size = 257

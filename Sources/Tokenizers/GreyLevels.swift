@@ -1,4 +1,6 @@
-/// Images as grey levels: id = level + 1, 0 is padding. The stored symbol is the level.
+/// Images as grey levels: id = level + 1, 0 is padding.
+///
+/// The stored symbol is the level.
 public enum GreyLevels {
   /// How many ids there are, padding included.
   public static let size = 257

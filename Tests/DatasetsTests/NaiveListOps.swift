@@ -1,6 +1,8 @@
 @testable import Datasets
 
-/// ListOps by the book: recursion, one draw after the other. Shares nothing with the generator but the
+/// ListOps by the book: recursion, one draw after the other.
+///
+/// Shares nothing with the generator but the
 /// random stream, which has vectors of its own.
 struct NaiveListOps {
   indirect enum Node {
@@ -43,7 +45,7 @@ struct NaiveListOps {
     var attempt: UInt64 = 0
     while true {
       var stream = key.stream(split: split, position: position, attempt: attempt)
-      var budget = 100_000
+      var budget = configuration.maxLength  // nodes: a tree of more is too long
       if let node = grow(&stream, depth: 1, &budget) {
         let tokens = node.tokens
         if tokens.count > configuration.minLength && tokens.count < configuration.maxLength {

@@ -114,8 +114,8 @@ extension Index {
     _ content: ShardContent, split: Int64, shard: Int64, _ database: Database
   ) throws {
     let statement = try database.cachedStatement(
-      sql: "INSERT INTO example(split_id, position, shard_id, offset, length, label, check64, meta) "
-        + "VALUES(?,?,?,?,?,?,?,?)")
+      sql: "INSERT INTO example(split_id, position, shard_id, offset, length, label, check64, "
+        + "meta) VALUES(?,?,?,?,?,?,?,?)")
     for (index, row) in content.rows.enumerated() {
       try statement.execute(arguments: [
         split, content.first + index, shard, row.offset, row.length, row.label, row.check64,

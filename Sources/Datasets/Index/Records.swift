@@ -4,9 +4,9 @@ import GRDB
 public struct DatasetRecord: Sendable, Equatable {
   /// The row's id.
   public let id: Int64
-  /// The name that users type, e.g. `listops-2k`.
+  /// The name that users type, as `listops-2k`.
   public let name: String
-  /// The task, e.g. `listops`.
+  /// The task, as `listops`.
   public let task: String
   /// The parameters as canonical JSON.
   public let config: String

@@ -4,9 +4,13 @@ public struct ListOpsConfiguration: Sendable, Equatable {
   public var minLength = 500
   /// Every example has fewer tokens than this.
   public var maxLength = 2000
-  /// Nodes at this depth are digits; the root has depth 1. 1...64.
+  /// Nodes at this depth are digits; the root has depth 1.
+  ///
+  /// 1...64.
   public var maxDepth = 10
-  /// An operator has 2...maxArgs arguments. 2...1000.
+  /// An operator has 2...maxArgs arguments.
+  ///
+  /// 2...63.
   public var maxArgs = 10
 
   /// The task's name.
@@ -58,7 +62,7 @@ public struct ListOpsConfiguration: Sendable, Equatable {
   /// The parameters as canonical JSON: what the index holds and the random key is made from.
   public var canonicalJSON: String { CanonicalJSON.encode(parameters) }
 
-  /// The name of a dataset with these parameters, e.g. `listops-2k` or `listops-64`.
+  /// The name of a dataset with these parameters, as `listops-2k` or `listops-64`.
   public var datasetName: String {
     maxLength >= 1000 && maxLength % 1000 == 0
       ? "listops-\(maxLength / 1000)k" : "listops-\(maxLength)"
@@ -73,8 +77,8 @@ public struct ListOpsConfiguration: Sendable, Equatable {
   /// - Throws: `usage`, with every mistake in one message.
   public func validate() throws {
     var mistakes: [String] = []
-    if !(2...1000).contains(maxArgs) {
-      mistakes.append("--max-args is \(maxArgs), 2...1000 allowed")
+    if !(2...ListOpsEvaluation.maxArgs).contains(maxArgs) {
+      mistakes.append("--max-args is \(maxArgs), 2...63 allowed")
     }
     if !(1...64).contains(maxDepth) {
       mistakes.append("--max-depth is \(maxDepth), 1...64 allowed")

@@ -139,15 +139,14 @@ struct ListOpsGenerator: Sendable {
       var length = 0  // symbols written
       var least = 1  // symbols that the tree has at least: written, open brackets, open arguments
       var depth = 1
-      remaining[1] = 1
+      var missing = 1  // arguments that the current list still lacks
       while true {
         let node = nodes[Int(below(nodeBound, nodeThreshold))]
         symbols[length] = UInt8(truncatingIfNeeded: node & 15)
         length &+= 1
+        missing &-= 1
         let arguments = Int(node >> 4)
-        if arguments == 0 {
-          remaining[depth] &-= 1
-        } else {
+        if arguments != 0 {
           least &+= arguments &+ 1
           if least >= maxLength { return 0 }
           if depth &+ 1 == maxDepth {
@@ -157,18 +156,18 @@ struct ListOpsGenerator: Sendable {
             }
             symbols[length] = ListOpsGenerator.closingSymbol
             length &+= 1
-            remaining[depth] &-= 1
           } else {
+            remaining[depth] = missing
             depth &+= 1
-            remaining[depth] = arguments
+            missing = arguments
           }
         }
-        while remaining[depth] == 0 {
+        while missing == 0 {
           depth &-= 1
           if depth == 0 { return length }
           symbols[length] = ListOpsGenerator.closingSymbol
           length &+= 1
-          remaining[depth] &-= 1
+          missing = remaining[depth]
         }
       }
     }
@@ -191,7 +190,9 @@ struct ListOpsGenerator: Sendable {
     words[7] = UInt32(truncatingIfNeeded: block.3 >> 32)
   }
 
-  /// The four blocks after one: 32 words. Not inlined, so that the loop over nodes keeps its registers.
+  /// The four blocks after one, 32 words.
+  ///
+  /// Not inlined, so that the loop over nodes keeps its registers.
   @inline(never)
   private func refill(
     _ words: UnsafeMutablePointer<UInt32>, after block: UInt64, _ attempt: UInt64,

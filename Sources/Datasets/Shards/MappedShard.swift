@@ -53,7 +53,9 @@ final class MappedShard: Sendable {
   }
 }
 
-/// Owns a mapped range. The bytes never change, so any thread may read them.
+/// Owns a mapped range.
+///
+/// The bytes never change, so any thread may read them.
 private final class Mapping: @unchecked Sendable {
   let bytes: UnsafeBufferPointer<UInt8>
 

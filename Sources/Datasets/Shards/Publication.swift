@@ -94,7 +94,9 @@ public enum Publication {
     }
   }
 
-  /// Removes what dead writers left in a folder. Call it only with the writer's lock held.
+  /// Removes what dead writers left in a folder.
+  ///
+  /// Call it only with the writer's lock held.
   public static func sweep(_ folder: String) {
     for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     where name.hasPrefix(".") && name.hasSuffix(".partial") {
