@@ -240,7 +240,6 @@ extension DatasetError {
       "interrupted: \(safe.grouped) of \(total.grouped) \(unit) are safe in \(path)", path: path)
   }
 
-<<<<<<< HEAD
   static func verifyInterrupted(_ path: String) -> DatasetError {
     DatasetError(
       .interrupted, "interrupted: \(path) was not checked to the end; repaired shards are safe",
@@ -257,12 +256,12 @@ extension DatasetError {
     DatasetError(
       .usage, "\(path): no generator makes task \(task) with these parameters", path: path,
       next: "see what can be made with: lra-data gen --help")
-=======
+  }
+
   static func cannotRemake(_ dataset: String) -> DatasetError {
     DatasetError(
       .failure, "\(dataset) was converted: only its sources can give it again",
       next: "remove it with lra-data rm and convert it again")
->>>>>>> data-core
   }
 
   static func manifestMalformed(_ path: String, _ what: String) -> DatasetError {
