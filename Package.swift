@@ -68,7 +68,7 @@ let binaryTests: [Target] =
   + ["EndToEndTests", "FaultTests", "InteropTests"].map {
     .testTarget(
       name: $0, dependencies: executables + ["Datasets", "ToolRunner"],
-      exclude: $0 == "EndToEndTests" ? ["Snapshots"] : $0 == "InteropTests" ? ["python"] : [],
+      exclude: $0 == "EndToEndTests" ? ["Snapshots", "snapshots.sh"] : $0 == "InteropTests" ? ["python"] : [],
       swiftSettings: strict)
   }
 

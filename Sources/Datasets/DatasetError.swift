@@ -223,6 +223,15 @@ extension DatasetError {
       path: path, next: "use another name (--name \(name)) or another database")
   }
 
+  static func foreignShard(
+    _ shard: String, dataset: String, database: String
+  ) -> DatasetError {
+    DatasetError(
+      .configurationDiffers, "\(shard) holds other examples and is not in \(database)",
+      path: shard,
+      next: "use another name (--name \(dataset)-2) or a database in another folder")
+  }
+
   static func invalidParameter(_ what: String) -> DatasetError { DatasetError(.usage, what) }
 
   static func attemptsExhausted(

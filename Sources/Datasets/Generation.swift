@@ -167,7 +167,12 @@ struct Generation: Sendable {
     }
     let content = try plan.makeShard(job.size, job.range, step)
     meter.report(job.size)
-    let (shard, sideTable) = try content.publish(store.file(path(job)))
+    // A leftover of an interrupted run holds the same bytes; others belong to another database.
+    let target = store.file(path(job))
+    if let there = FileManager.default.contents(atPath: target), !content.isFile(there) {
+      throw DatasetError.foreignShard(path(job), dataset: plan.name, database: store.path)
+    }
+    let (shard, sideTable) = try content.publish(target)
     return .made(content, shard, sideTable)
   }
 
