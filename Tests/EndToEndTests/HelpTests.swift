@@ -37,7 +37,7 @@ struct HelpTests {
     let json = try folder.data("show", "--json")
     #expect(json.exit == 64)
     #expect(json.error == "")
-    #expect(json.output.hasPrefix("{\"error\":{\"code\":\"usage\",\"exit\":64,\"message\":\"missing"))
+    #expect(json.output.hasPrefix("{\"error\":{\"code\":\"usage\",\"exit\":64,\"message\":"))
     let both = try folder.data("gen", "listops", "--len", "64", "--min-length", "3")
     #expect(both.exit == 64)
   }

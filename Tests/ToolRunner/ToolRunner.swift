@@ -66,7 +66,13 @@ public struct Program: Sendable {
   /// Python of the package's own environment when there is one, else of the machine.
   public static var python: Program {
     let own = Program.package + "/.deps/venv/bin/python"
-    return Program(path: FileManager.default.isExecutableFile(atPath: own) ? own : "/usr/bin/python3")
+    let found = FileManager.default.isExecutableFile(atPath: own)
+    return Program(path: found ? own : "/usr/bin/python3")
+  }
+
+  /// Runs a Python statement, for damage that needs SQLite.
+  public static func python(_ code: String, in folder: String) throws -> Outcome {
+    try python.run(["-c", code], in: folder)
   }
 
   /// A program that is running.
