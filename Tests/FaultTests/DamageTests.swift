@@ -92,7 +92,7 @@ struct DamageTests {
     let outcome = try folder.data("verify")
     #expect(
       outcome.output.contains(
-        /listops-64   340 examples   1 damaged: train\/[0-9]+ \(shard train-00001.npy, offset [0-9]+\)/
+        #/1 damaged: train/[0-9]+ \(shard train-00001.npy, offset [0-9]+\)/#
       ), "\(outcome.output)")
     let repaired = try folder.data("verify", "--repair")
     #expect(repaired.output.contains("moved aside to data/listops-64/quarantine/train-00001.npy"))
@@ -107,7 +107,7 @@ struct DamageTests {
     #expect(outcome.exit == 4)
     #expect(
       outcome.error.contains(
-        /^error: listops-64 train\/[0-9]+ does not match its checksum \(shard train-00001.npy, offset/
+        #/^error: listops-64 train/[0-9]+ does not match its checksum \(shard train-00001.npy/#
       ), "\(outcome.error)")
     #expect(
       outcome.error.hasSuffix(
