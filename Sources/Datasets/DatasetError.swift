@@ -223,6 +223,15 @@ extension DatasetError {
       path: path, next: "use another name (--name \(name)) or another database")
   }
 
+  static func foreignShard(
+    _ shard: String, dataset: String, database: String
+  ) -> DatasetError {
+    DatasetError(
+      .configurationDiffers, "\(shard) holds other examples and is not in \(database)",
+      path: shard,
+      next: "use another name (--name \(dataset)-2) or a database in another folder")
+  }
+
   static func invalidParameter(_ what: String) -> DatasetError { DatasetError(.usage, what) }
 
   static func attemptsExhausted(
@@ -238,6 +247,24 @@ extension DatasetError {
     DatasetError(
       .interrupted,
       "interrupted: \(safe.grouped) of \(total.grouped) \(unit) are safe in \(path)", path: path)
+  }
+
+  static func verifyInterrupted(_ path: String) -> DatasetError {
+    DatasetError(
+      .interrupted, "interrupted: \(path) was not checked to the end; repaired shards are safe",
+      path: path)
+  }
+
+  static func cannotRemove(_ folder: String) -> DatasetError {
+    DatasetError(
+      .failure, "cannot remove all files of \(folder); the dataset is no longer in the index",
+      path: folder, next: "remove the folder by hand")
+  }
+
+  static func manifestNotBuildable(_ path: String, task: String) -> DatasetError {
+    DatasetError(
+      .usage, "\(path): no generator makes task \(task) with these parameters", path: path,
+      next: "see what can be made with: lra-data gen --help")
   }
 
   static func cannotRemake(_ dataset: String) -> DatasetError {

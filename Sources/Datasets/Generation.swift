@@ -63,10 +63,13 @@ struct Generation: Sendable {
 
   /// The index when the dataset is complete in it; needs no lock and no right to write.
   private func complete() throws -> Index? {
-    guard FileManager.default.fileExists(atPath: store.path),
-      let index = try? Index(at: store.path, .read),
-      let dataset = try index.datasets().first(where: { $0.name == plan.name })
-    else { return nil }
+    // An empty file is what a writer leaves that died before its first transaction.
+    var status = stat()
+    guard stat(store.path, &status) == 0, status.st_size > 0 else { return nil }
+    let index = try Index(at: store.path, .read)
+    guard let dataset = try index.datasets().first(where: { $0.name == plan.name }) else {
+      return nil
+    }
     try compare(dataset, index)
     return dataset.complete ? index : nil
   }
@@ -164,7 +167,12 @@ struct Generation: Sendable {
     }
     let content = try plan.makeShard(job.size, job.range, step)
     meter.report(job.size)
-    let (shard, sideTable) = try content.publish(store.file(path(job)))
+    // A leftover of an interrupted run holds the same bytes; others belong to another database.
+    let target = store.file(path(job))
+    if let there = FileManager.default.contents(atPath: target), !content.isFile(there) {
+      throw DatasetError.foreignShard(path(job), dataset: plan.name, database: store.path)
+    }
+    let (shard, sideTable) = try content.publish(target)
     return .made(content, shard, sideTable)
   }
 

@@ -82,6 +82,19 @@ import Tokenizers
     }
   }
 
+  @Test("lists of up to 63 arguments have a value", arguments: [2, 3, 40, 62, 63, 64])
+  func longLists(count: Int) {
+    for name in ["MIN", "MAX", "MED", "SM"] {
+      for step in [0, 1, 7] {
+        let values = (0..<count).map { ($0 * step + 3) % 10 }
+        let text = "[\(name) " + values.map(String.init).joined(separator: " ") + " ]"
+        let kind = ["MIN", "MAX", "MED", "SM"].firstIndex(of: name) ?? 0
+        let expected = NaiveListOps.Node.list(kind, values.map { .digit($0) }).value
+        #expect(Self.value(text) == (count > 63 ? nil : expected))
+      }
+    }
+  }
+
   @Test("names follow the length")
   func names() {
     #expect(ListOpsConfiguration().datasetName == "listops-2k")
@@ -108,7 +121,7 @@ import Tokenizers
     }
     #expect(
       message(.init(minLength: 10, maxLength: 11, maxDepth: 0, maxArgs: 1)) == """
-        --max-args is 1, 2...1000 allowed
+        --max-args is 1, 2...63 allowed
         --max-depth is 0, 1...64 allowed
         no length lies strictly between --min-length 10 and --max-length 11
         """)

@@ -10,7 +10,7 @@ public struct ListOpsConfiguration: Sendable, Equatable {
   public var maxDepth = 10
   /// An operator has 2...maxArgs arguments.
   ///
-  /// 2...1000.
+  /// 2...63.
   public var maxArgs = 10
 
   /// The task's name.
@@ -77,8 +77,8 @@ public struct ListOpsConfiguration: Sendable, Equatable {
   /// - Throws: `usage`, with every mistake in one message.
   public func validate() throws {
     var mistakes: [String] = []
-    if !(2...1000).contains(maxArgs) {
-      mistakes.append("--max-args is \(maxArgs), 2...1000 allowed")
+    if !(2...ListOpsEvaluation.maxArgs).contains(maxArgs) {
+      mistakes.append("--max-args is \(maxArgs), 2...63 allowed")
     }
     if !(1...64).contains(maxDepth) {
       mistakes.append("--max-depth is \(maxDepth), 1...64 allowed")

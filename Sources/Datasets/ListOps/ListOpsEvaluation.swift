@@ -5,71 +5,92 @@ import Tokenizers
 /// MIN, MAX; MED is the median, the mean of the two middle values rounded down for an even count; SM is
 /// the sum modulo 10. All values are 0...9. One pass from left to right, without recursion.
 public struct ListOpsEvaluation: Sendable {
-  private var values: [UInt8] = []  // values whose operator is still open
-  private var operators: [(symbol: UInt8, first: Int)] = []
-  private var histogram = [Int](repeating: 0, count: 10)
+  /// The most arguments that a list may have: what six bits count.
+  public static let maxArgs = 63
+
+  private var lists: [ListOpsList] = []
 
   /// An evaluation that keeps its memory for the next expression.
   public init() {}
 
   /// The value of an expression, 0...9.
   ///
-  /// - Returns: nil when the symbols are not one whole expression.
+  /// - Returns: nil when the symbols are not one whole expression, or a list has more than 63 arguments.
   public mutating func value(of symbols: UnsafeBufferPointer<UInt8>) -> Int? {
-    values.removeAll(keepingCapacity: true)
-    operators.removeAll(keepingCapacity: true)
-    for symbol in symbols {
-      if symbol < 10 {
-        values.append(symbol)
-      } else if symbol < ListOpsVocabulary.close {
-        operators.append((symbol, values.count))
-      } else {
-        guard symbol == ListOpsVocabulary.close, let open = operators.popLast(),
-          values.count > open.first
-        else { return nil }
-        let result = apply(open.symbol, from: open.first)
-        values.removeLast(values.count - open.first)
-        values.append(result)
+    // A list has at least two symbols, so no more can be open in a whole expression.
+    let capacity = symbols.count / 2 + 1
+    if lists.count < capacity {
+      lists = [ListOpsList](repeating: ListOpsList(), count: capacity)
+    }
+    return lists.withUnsafeMutableBufferPointer { lists in
+      var list = ListOpsList()  // the current one; the outermost has no operator
+      var open = 0
+      for symbol in symbols {
+        if symbol < ListOpsVocabulary.minimum {
+          list.add(UInt64(symbol))
+        } else if symbol < ListOpsVocabulary.close {
+          guard open < lists.count else { return nil }
+          lists[open] = list
+          open &+= 1
+          list = ListOpsList(symbol: symbol)
+        } else {
+          guard symbol == ListOpsVocabulary.close, open > 0,
+            1...UInt64(ListOpsEvaluation.maxArgs) ~= list.arguments
+          else { return nil }
+          let value = list.value
+          open &-= 1
+          list = lists[open]
+          list.add(value)
+        }
       }
+      return open == 0 && list.arguments == 1 ? list.only : nil
     }
-    guard operators.isEmpty, values.count == 1 else { return nil }
-    return Int(values[0])
+  }
+}
+
+/// An open list: what its arguments so far amount to.
+///
+/// Minimum, maximum and median follow from the counts without keeping the values.
+struct ListOpsList {
+  /// The stored symbol of the operator; 0 for the outermost level, which has none.
+  var symbol: UInt8 = 0
+  /// How many arguments have which value, in six bits per value.
+  private var counts: UInt64 = 0
+  /// The sum of the arguments; above 32 bits, their number.
+  private var tally: UInt64 = 0
+
+  @inline(__always) init(symbol: UInt8 = 0) { self.symbol = symbol }
+
+  var arguments: UInt64 { tally >> 32 }
+
+  /// The only argument of the outermost level.
+  var only: Int { Int(truncatingIfNeeded: tally & 15) }
+
+  @inline(__always) mutating func add(_ value: UInt64) {
+    counts &+= 1 &<< (6 &* value)
+    tally &+= value | 1 << 32
   }
 
-  /// The result of an operator on the values from an index on; there is at least one.
-  private mutating func apply(_ symbol: UInt8, from first: Int) -> UInt8 {
+  /// The value of the list, which has 1...63 arguments.
+  @inline(__always) var value: UInt64 {
     switch symbol {
-    case ListOpsVocabulary.minimum:
-      var least = values[first]
-      for index in (first + 1)..<values.count { least = min(least, values[index]) }
-      return least
-    case ListOpsVocabulary.maximum:
-      var greatest = values[first]
-      for index in (first + 1)..<values.count { greatest = max(greatest, values[index]) }
-      return greatest
-    case ListOpsVocabulary.median:
-      return median(from: first)
-    default:
-      var sum = 0
-      for index in first..<values.count { sum &+= Int(values[index]) }
-      return UInt8(truncatingIfNeeded: sum % 10)
+    case ListOpsVocabulary.minimum: UInt64(counts.trailingZeroBitCount) / 6
+    case ListOpsVocabulary.maximum: UInt64(63 &- counts.leadingZeroBitCount) / 6
+    case ListOpsVocabulary.median: median
+    default: UInt64(UInt32(truncatingIfNeeded: tally) % 10)
     }
   }
 
-  private mutating func median(from first: Int) -> UInt8 {
-    for value in 0..<10 { histogram[value] = 0 }
-    for index in first..<values.count { histogram[Int(values[index])] &+= 1 }
-    let count = values.count - first
-    // The middle elements of the sorted values, by index; the same one for an odd count.
-    let lower = (count - 1) / 2
-    let upper = count / 2
-    var seen = 0
-    var low = -1
-    for value in 0..<10 {
-      seen += histogram[value]
-      if low < 0 && seen > lower { low = value }
-      if seen > upper { return UInt8((low + value) / 2) }
+  private var median: UInt64 {
+    // Six bits per value: how many arguments are not greater. All are at most 63, so nothing carries.
+    let notGreater = counts &* 0x0041_0410_4104_1041
+    /// The element at an index of the sorted arguments.
+    func element(_ index: UInt64) -> UInt64 {
+      var value: UInt64 = 0
+      while notGreater &>> (6 &* value) & 63 <= index { value &+= 1 }
+      return value
     }
-    return 0
+    let lower = element((arguments &- 1) / 2)
+    return arguments % 2 == 1 ? lower : (lower &+ element(arguments / 2)) / 2
   }
 }

@@ -48,19 +48,18 @@ struct ListOpsGenerator: Sendable {
   /// Working memory for one thread.
   struct Workspace: ~Copyable {
     fileprivate let words: UnsafeMutablePointer<UInt32>
-    fileprivate let remaining: UnsafeMutablePointer<Int>
+    fileprivate let open: UnsafeMutablePointer<(list: ListOpsList, missing: Int)>
     fileprivate let symbols: UnsafeMutablePointer<UInt8>
-    fileprivate var evaluation = ListOpsEvaluation()
 
     init(_ configuration: ListOpsConfiguration) {
       words = .allocate(capacity: ListOpsGenerator.bufferedWords)
-      remaining = .allocate(capacity: configuration.maxDepth + 1)
+      open = .allocate(capacity: configuration.maxDepth + 1)
       symbols = .allocate(capacity: configuration.maxLength + 1)
     }
 
     deinit {
       words.deallocate()
-      remaining.deallocate()
+      open.deallocate()
       symbols.deallocate()
     }
   }
@@ -77,13 +76,10 @@ struct ListOpsGenerator: Sendable {
   ) throws -> Result {
     var attempt: UInt64 = 0
     while attempt < attemptLimit {
-      let length = grow(
+      let (length, value) = grow(
         split: UInt64(split.ordinal), position: UInt64(position), attempt: attempt, workspace)
       if length > configuration.minLength {
         let symbols = UnsafeBufferPointer(start: workspace.symbols, count: length)
-        guard let value = workspace.evaluation.value(of: symbols) else {
-          preconditionFailure("a grown tree is a whole expression")
-        }
         return try body(symbols, value)
       }
       attempt += 1
@@ -93,15 +89,16 @@ struct ListOpsGenerator: Sendable {
       rule: "\(configuration.minLength + 1)...\(configuration.maxLength - 1) tokens")
   }
 
-  /// Grows one tree into the workspace's symbols.
+  /// Grows one tree into the workspace's symbols, evaluating it on the way.
   ///
-  /// - Returns: its length, 0 when it must reach the upper limit.
+  /// A pass of its own for the value would mispredict as many branches as the growing does.
+  /// - Returns: its length, 0 when it must reach the upper limit, and its value.
   @inline(__always)
   private func grow(
     split: UInt64, position: UInt64, attempt: UInt64, _ workspace: borrowing Workspace
-  ) -> Int {
+  ) -> (length: Int, value: Int) {
     let words = workspace.words
-    let remaining = workspace.remaining
+    let open = workspace.open
     let symbols = workspace.symbols
     let maxLength = configuration.maxLength
     let maxDepth = configuration.maxDepth
@@ -132,43 +129,53 @@ struct ListOpsGenerator: Sendable {
     }
 
     if maxDepth == 1 {
-      symbols[0] = UInt8(truncatingIfNeeded: below(10, digitThreshold))
-      return maxLength > 1 ? 1 : 0
+      let digit = below(10, digitThreshold)
+      symbols[0] = UInt8(truncatingIfNeeded: digit)
+      return (maxLength > 1 ? 1 : 0, Int(digit))
     }
     return nodes.withUnsafeBufferPointer { nodes in
       var length = 0  // symbols written
       var least = 1  // symbols that the tree has at least: written, open brackets, open arguments
       var depth = 1
-      remaining[1] = 1
+      var list = ListOpsList()  // the current one
+      var missing = 1  // arguments that it still lacks
       while true {
         let node = nodes[Int(below(nodeBound, nodeThreshold))]
         symbols[length] = UInt8(truncatingIfNeeded: node & 15)
         length &+= 1
+        missing &-= 1
         let arguments = Int(node >> 4)
         if arguments == 0 {
-          remaining[depth] &-= 1
+          list.add(UInt64(node))
         } else {
           least &+= arguments &+ 1
-          if least >= maxLength { return 0 }
+          if least >= maxLength { return (0, 0) }
           if depth &+ 1 == maxDepth {
+            var last = ListOpsList(symbol: UInt8(truncatingIfNeeded: node & 15))
             for _ in 0..<arguments {
-              symbols[length] = UInt8(truncatingIfNeeded: below(10, digitThreshold))
+              let digit = below(10, digitThreshold)
+              symbols[length] = UInt8(truncatingIfNeeded: digit)
               length &+= 1
+              last.add(UInt64(digit))
             }
+            list.add(last.value)
             symbols[length] = ListOpsGenerator.closingSymbol
             length &+= 1
-            remaining[depth] &-= 1
           } else {
+            open[depth] = (list, missing)
             depth &+= 1
-            remaining[depth] = arguments
+            list = ListOpsList(symbol: UInt8(truncatingIfNeeded: node & 15))
+            missing = arguments
           }
         }
-        while remaining[depth] == 0 {
+        while missing == 0 {
           depth &-= 1
-          if depth == 0 { return length }
+          if depth == 0 { return (length, list.only) }
           symbols[length] = ListOpsGenerator.closingSymbol
           length &+= 1
-          remaining[depth] &-= 1
+          let value = list.value
+          (list, missing) = open[depth]
+          list.add(value)
         }
       }
     }

@@ -38,6 +38,12 @@ struct ShardContent: Sendable {
     leaves.append(contentsOf: Digest.leaf(position: position, label: label, parts: [example]))
   }
 
+  /// Whether a file holds exactly this shard.
+  func isFile(_ bytes: some Collection<UInt8>) -> Bool {
+    bytes.count == NpyHeader.bytes + symbols.count
+      && bytes.elementsEqual(NpyHeader.header(count: symbols.count) + symbols)
+  }
+
   /// Publishes the shard and its side table.
   func publish(_ path: String) throws -> (shard: PublishedFile, sideTable: PublishedFile) {
     let shard = try Publication.publish(path) { sink in

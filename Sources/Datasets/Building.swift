@@ -1,0 +1,68 @@
+import Foundation
+
+extension DatasetStore {
+  /// Makes the dataset of a manifest.
+  ///
+  /// - Parameters:
+  ///   - path: the manifest's file, for messages.
+  ///   - name: nil for the manifest's own.
+  /// - Throws: `usage` when no generator makes it, and as the generators; whether the result is the
+  ///   manifest's is in `manifestMatch`.
+  public func build(
+    _ manifest: Manifest, path: String, name: String? = nil, options: GenerationOptions = .init()
+  ) throws -> GenerationResult {
+    guard manifest.task == ListOpsConfiguration.task,
+      manifest.generatorVersion == ListOpsConfiguration.generatorVersion,
+      let configuration = ListOpsConfiguration(parameters: manifest.parameters),
+      let seed = manifest.seed
+    else { throw DatasetError.manifestNotBuildable(path, task: manifest.task) }
+    var options = options
+    options.shardExamples = manifest.shardExamples
+    options.expected = manifest
+    return try generateListOps(
+      configuration, name: name ?? manifest.name, seed: seed,
+      splits: manifest.splits.map {
+        SplitSize(name: $0.name, ordinal: $0.ordinal, count: $0.examples)
+      }, options: options)
+  }
+}
+
+/// What a generation would cost, from making a few examples.
+public struct GenerationEstimate: Sendable, Equatable {
+  /// Symbols in all examples together, about.
+  public let tokens: Int
+  /// The size of all shards, about.
+  public let bytes: Int
+  /// How many shards there would be.
+  public let shards: Int
+  /// Seconds on this machine, about.
+  public let seconds: Double
+}
+
+extension ListOpsConfiguration {
+  /// What a generation would cost; makes some examples in memory.
+  ///
+  /// - Throws: `usage` when no such examples exist.
+  public func estimate(
+    seed: Int, splits: [SplitSize], options: GenerationOptions
+  ) throws -> GenerationEstimate {
+    try validate()
+    let plan = GenerationPlan(listOps: self, name: datasetName, seed: seed, splits: splits)
+    try plan.validate()
+    guard let first = splits.first(where: { $0.count > 0 }) else {
+      throw DatasetError.invalidParameter("every split is empty; ask for at least one example")
+    }
+    let sample = min(256, first.count)
+    let start = DispatchTime.now().uptimeNanoseconds
+    let symbols = try plan.makeShard(first, 0..<sample) { _ in }.symbols.count
+    let seconds = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
+    let total = splits.reduce(0) { $0 + $1.count }
+    let shards = splits.reduce(0) {
+      $0 + ($1.count + options.shardExamples - 1) / max(1, options.shardExamples)
+    }
+    let tokens = total * symbols / sample
+    return GenerationEstimate(
+      tokens: tokens, bytes: tokens + NpyHeader.bytes * shards, shards: shards,
+      seconds: seconds / Double(sample) * Double(total) / Double(max(1, options.threads)))
+  }
+}

@@ -1,0 +1,78 @@
+/// The rules that need no model, fitted on one split.
+///
+/// Most published ListOps accuracies are those of the majority class or of the first token, so every
+/// accuracy stands beside these.
+public struct Baselines: Sendable {
+  private let keys: [(name: String, key: @Sendable (UnsafeBufferPointer<UInt8>) -> Int)]
+  private let tables: [[Int: Int32]]
+  private let majority: Int32
+
+  /// Fits the rules on the examples of a split.
+  ///
+  /// - Throws: `checksumMismatch` when an example is damaged.
+  public init(_ reader: SplitReader, _ task: String) throws {
+    let isListOps = task == ListOpsConfiguration.task
+    let keys: [(name: String, key: @Sendable (UnsafeBufferPointer<UInt8>) -> Int)] =
+      [("majority", { _ in 0 })]
+      + (isListOps
+        ? [("first_token", Baselines.firstToken), ("first_token_and_digits", Baselines.rootDigits)]
+        : [])
+    var counts = [[Int: [Int32: Int]]](repeating: [:], count: keys.count)
+    for position in 0..<reader.count {
+      let label = reader.labels[position]
+      try reader.withSymbols(at: position) { symbols in
+        for (number, rule) in keys.enumerated() {
+          counts[number][rule.key(symbols), default: [:]][label, default: 0] += 1
+        }
+      }
+    }
+    self.keys = keys
+    tables = counts.map { $0.mapValues(Baselines.mostFrequent) }
+    majority = tables.first?[0] ?? -1
+  }
+
+  /// The share of a split's examples that each rule gets right; the simplest rule first.
+  ///
+  /// - Throws: `checksumMismatch` when an example is damaged.
+  public func measure(on reader: SplitReader) throws -> [DatasetStatistics.Baseline] {
+    var right = [Int](repeating: 0, count: keys.count)
+    for position in 0..<reader.count {
+      let label = reader.labels[position]
+      try reader.withSymbols(at: position) { symbols in
+        for (number, rule) in keys.enumerated()
+        where (tables[number][rule.key(symbols)] ?? majority) == label {
+          right[number] += 1
+        }
+      }
+    }
+    return zip(keys, right).map { rule, right in
+      .init(name: rule.name, accuracy: Double(right) / Double(max(1, reader.count)))
+    }
+  }
+
+  /// The most frequent class; the smallest one of several.
+  private static func mostFrequent(_ counts: [Int32: Int]) -> Int32 {
+    counts.max { ($0.value, -$0.key) < ($1.value, -$1.key) }?.key ?? -1
+  }
+
+  /// The root operator, or the only digit.
+  private static func firstToken(_ symbols: UnsafeBufferPointer<UInt8>) -> Int {
+    symbols.first.map(Int.init) ?? -1
+  }
+
+  /// The root operator with the least and the greatest of its direct digits.
+  private static func rootDigits(_ symbols: UnsafeBufferPointer<UInt8>) -> Int {
+    var depth = 0
+    var least: UInt8 = 10
+    var most: UInt8 = 10
+    for symbol in symbols {
+      if symbol >= 10 {
+        depth += symbol == 14 ? -1 : 1
+      } else if depth == 1 {
+        least = min(least, symbol)
+        most = most == 10 ? symbol : max(most, symbol)
+      }
+    }
+    return firstToken(symbols) * 121 + Int(least) * 11 + Int(most)
+  }
+}

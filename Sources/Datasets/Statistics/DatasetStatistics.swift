@@ -1,0 +1,113 @@
+/// What `lra-data stats` shows of a dataset.
+public struct DatasetStatistics: Sendable, Equatable {
+  /// How often something falls into a range.
+  public struct Bin: Sendable, Equatable {
+    /// The smallest value that counts.
+    public let from: Int
+    /// The greatest value that counts.
+    public let through: Int
+    /// How many examples.
+    public let count: Int
+  }
+
+  /// How many examples have a class.
+  public struct Label: Sendable, Equatable {
+    /// The class, -1 for unlabelled examples.
+    public let label: Int
+    /// How many examples.
+    public let count: Int
+  }
+
+  /// A rule that needs no model; fitted on `train`, measured on the split.
+  public struct Baseline: Sendable, Equatable {
+    /// `majority`, `first_token` or `first_token_and_digits`.
+    public let name: String
+    /// The share of examples that it gets right, 0...1.
+    public let accuracy: Double
+  }
+
+  /// One split.
+  public struct Split: Sendable, Equatable {
+    /// The split's name.
+    public let name: String
+    /// How many examples it has.
+    public let count: Int
+    /// The shortest, the mean, the element at n/2 of the sorted lengths, the longest; in tokens.
+    public let lengths: (min: Int, mean: Double, median: Int, max: Int)
+    /// How many examples have which length.
+    public let histogram: [Bin]
+    /// How many examples have which class, by class.
+    public let labels: [Label]
+    /// The trivial rules, the simplest first.
+    public let baselines: [Baseline]
+    /// Examples that repeat an earlier one of the same split exactly.
+    public let duplicates: Int
+
+    /// Equality; a tuple has none of its own.
+    public static func == (one: Split, other: Split) -> Bool {
+      one.name == other.name && one.count == other.count && one.lengths == other.lengths
+        && one.histogram == other.histogram && one.labels == other.labels
+        && one.baselines == other.baselines && one.duplicates == other.duplicates
+    }
+  }
+
+  /// The dataset's name.
+  public let dataset: String
+  /// The splits, by ordinal.
+  public let splits: [Split]
+  /// Examples of a later split that repeat one of an earlier split exactly.
+  public let duplicatesAcrossSplits: Int
+}
+
+extension DatasetStore {
+  /// Lengths, classes, trivial baselines and duplicates of a complete dataset.
+  ///
+  /// Reads all examples twice; every one is checked.
+  /// - Parameters:
+  ///   - split: one split only; nil for all.
+  ///   - bins: bars of the length histogram, at least 1.
+  /// - Throws: `usage` for unknown names or no bins, `failure` when incomplete, `checksumMismatch`.
+  public func statistics(
+    of name: String, split only: String? = nil, bins: Int = 20, threads: Int = 1
+  ) throws -> DatasetStatistics {
+    guard bins >= 1 else {
+      throw DatasetError.invalidParameter("--bins is \(bins), 1 or more allowed")
+    }
+    if let only { _ = try open(dataset: name, split: only) }
+    let manifest = try Manifest(of: name, in: self, threads: threads)
+    let fitted = manifest.splits.contains { $0.name == "train" } ? "train" : nil
+    let rules = try fitted.map { try Baselines(open(dataset: name, split: $0), manifest.task) }
+    let splits = try manifest.splits.filter { only == nil || $0.name == only }.map { split in
+      let reader = try open(dataset: name, split: split.name)
+      let rules = try rules ?? Baselines(reader, manifest.task)
+      let lengths = split.lengths
+      return DatasetStatistics.Split(
+        name: split.name, count: split.examples,
+        lengths: (
+          lengths.min, Double(lengths.tokens) / Double(max(1, split.examples)), lengths.median,
+          lengths.max
+        ),
+        histogram: histogram(reader.lengths, bins: bins),
+        labels: split.labels.compactMap { key, count in
+          Int(key).map { .init(label: $0, count: count) }
+        }.sorted { $0.label < $1.label },
+        baselines: try rules.measure(on: reader), duplicates: split.duplicates)
+    }
+    return DatasetStatistics(
+      dataset: name, splits: splits, duplicatesAcrossSplits: manifest.duplicatesAcrossSplits)
+  }
+
+  private func histogram(_ lengths: [Int32], bins: Int) -> [DatasetStatistics.Bin] {
+    guard let least = lengths.min().map(Int.init), let most = lengths.max().map(Int.init) else {
+      return []
+    }
+    let width = (most - least) / bins + 1
+    var counts = [Int](repeating: 0, count: (most - least) / width + 1)
+    for length in lengths { counts[(Int(length) - least) / width] += 1 }
+    return counts.enumerated().map { number, count in
+      .init(
+        from: least + number * width, through: min(most, least + (number + 1) * width - 1),
+        count: count)
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import Foundation
+
+extension DatasetStore {
+  /// Checks datasets against the index, and the index against itself; repairs what can be made again.
+  ///
+  /// - Parameter names: the datasets; all when empty.
+  /// - Throws: `usage` for an unknown name; `locked` when it shall repair; `interrupted`.
+  public func verify(_ names: [String] = [], _ options: VerifyOptions = .init()) throws
+    -> VerifyReport
+  {
+    let lock = options.repair ? try WriterLock(database: path) : nil
+    defer { withExtendedLifetime(lock) {} }
+    var report = VerifyReport()
+    let index: Index
+    do {
+      index = try Index(at: path, options.repair ? .write : .read)
+      report.indexProblems = try index.problems()
+      if options.repair, !report.indexProblems.isEmpty {
+        try index.write { try $0.execute(sql: "REINDEX") }
+        report.indexProblems = try index.problems()
+      }
+    } catch let error as DatasetError where error.code == .checksumMismatch {
+      report.indexOK = false
+      report.indexProblems = [error.message]
+      return report
+    }
+    for dataset in try chosen(names, index) {
+      var check = try DatasetCheck.run(dataset, index: index, store: self, options)
+      let repair = options.repair ? try repair(&check, index, options) : Repair()
+      var entry = check.report
+      entry.missing = check.shards.flatMap(\.missing)
+      entry.repaired = repair.repaired
+      entry.quarantined = repair.quarantined
+      entry.orphans = try orphans(of: dataset, index)
+      if options.repair {
+        for orphan in entry.orphans { entry.quarantined += try quarantine(orphan) }
+        entry.orphans = []
+      }
+      report.datasets.append(entry)
+    }
+    if options.repair { report.indexProblems = try index.problems() }
+    report.indexOK = report.indexProblems.isEmpty
+    return report
+  }
+
+  private func chosen(_ names: [String], _ index: Index) throws -> [DatasetRecord] {
+    try names.isEmpty ? index.datasets() : names.map { try index.dataset(named: $0) }
+  }
+
+  /// Files in a dataset's folder that the index does not name, relative to the database's folder.
+  private func orphans(of dataset: DatasetRecord, _ index: Index) throws -> [String] {
+    var known: Set<String> = []
+    for split in try index.splits(of: dataset) {
+      for shard in try index.shards(of: split) {
+        known.insert(shard.path)
+        known.insert(shard.sideTablePath)
+      }
+    }
+    let folder = "data/\(dataset.name)"
+    let files = (try? FileManager.default.contentsOfDirectory(atPath: file(folder))) ?? []
+    return files.sorted().filter { $0 != Quarantine.folder }.map { "\(folder)/\($0)" }
+      .filter { !known.contains($0) }
+  }
+}
