@@ -26,12 +26,15 @@ public struct ArchitectureEntry: Sendable {
   }
 }
 
-/// Every architecture by name, the standard encoder first. Adding one is a file and a line here.
+/// Every architecture by name, the standard encoder first.
+///
+/// Adding one is a file and a line here.
 public let architectures: [ArchitectureEntry] = [
   ArchitectureEntry(StandardEncoder.self)
 ]
 
-/// The architecture that a model's type names, or the standard encoder around the mixer of that name.
+/// The architecture that a model's type names, or the standard encoder around the mixer of that
+/// name.
 func architecture(for model: ModelConfiguration) -> ArchitectureEntry {
   architectures.first { $0.name == model.modelType } ?? architectures[0]
 }

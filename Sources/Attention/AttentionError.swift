@@ -1,4 +1,6 @@
-/// A model that cannot be built, or input it cannot take. Every wording of the module is here.
+/// A model that cannot be built, or input it cannot take.
+///
+/// Every wording of the module is here.
 public struct AttentionError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The class of a failure.
   public enum Code: String, Sendable {

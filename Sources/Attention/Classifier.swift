@@ -12,7 +12,8 @@ public struct Classifier: Module {
 
   /// Builds the model; every initial value is a pure function of the configuration and the key.
   ///
-  /// - Throws: `AttentionError` with code `usage` for an unknown mechanism or key, or a direction it does not have.
+  /// - Throws: `AttentionError` with code `usage` for an unknown mechanism or key, or a direction
+  ///   it does not have.
   public init(_ model: ModelConfiguration, key: RandomKey, device: Device = .cpu) throws {
     try Classifier.check(model)
     self.model = model

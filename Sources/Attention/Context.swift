@@ -44,7 +44,8 @@ public final class Context {
       examples: examples.integers().map(Int.init), key: key, training: training, device: device)
   }
 
-  /// [B, 1, L]: 1/n at each of a row's n real positions, 0 at padding; a product with it is the mean.
+  /// [B, 1, L]: 1/n at each of a row's n real positions, 0 at padding; a product with it is the
+  /// mean.
   func meanWeights() throws -> Tensor {
     if let realWeights { return realWeights }
     var values = [Float](repeating: 0, count: lengths.count * length)

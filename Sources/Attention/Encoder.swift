@@ -48,9 +48,9 @@ struct Block: Module {
 
 /// The standard encoder: embeddings, positions, `num_layers` blocks.
 ///
-/// As LRA's backbone (spec of the released code: embeddings N(0, 1), dropout after positions, a final norm), but
-/// padding never reaches a real position. With `tied_weights` every layer is block 0; random numbers still differ
-/// by layer.
+/// As LRA's backbone (spec of the released code: embeddings N(0, 1), dropout after positions, a
+/// final norm), but padding never reaches a real position. With `tied_weights` every layer is block
+/// 0; random numbers still differ by layer.
 public struct StandardEncoder: Architecture {
   /// The name in recipes.
   public static let name = "encoder"
@@ -85,7 +85,8 @@ public struct StandardEncoder: Architecture {
     norm = model.norm == .pre ? try LayerNorm(model.embDim, eps: model.layerNormEps) : nil
   }
 
-  /// Token ids [B, L] (int64, 0 is padding) to features [B, L, D], or [B, L+1, D] after a CLS vector.
+  /// Token ids [B, L] (int64, 0 is padding) to features [B, L, D], or [B, L+1, D] after a CLS
+  /// vector.
   public func callAsFunction(_ ids: Tensor, _ context: Context) throws -> (Tensor, Context) {
     guard ids.size(1) <= model.maxLength else {
       throw AttentionError.tooLong(ids.size(1), maxLength: model.maxLength)

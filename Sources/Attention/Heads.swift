@@ -42,7 +42,7 @@ struct Heads: Module {
     try out(attended.reshaped([attended.size(0), attended.size(1), numHeads * width]))
   }
 
-  /// Queries and keys rotated by their place (Su et al. 2021, equation 34); values as they are.
+  /// Queries and keys rotated by their place (Su and others 2021, equation 34); values as they are.
   private func rotated(_ qkv: Tensor) throws -> Tensor {
     let (batch, length) = (qkv.size(0), qkv.size(1))
     let (cosine, sine) = try rotaryTables(length: length, width: width, on: qkv.device)

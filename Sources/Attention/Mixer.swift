@@ -80,7 +80,9 @@ public struct MixerEntry: Sendable {
   }
 }
 
-/// Every mechanism by name, in the order shown to users. Adding one is a file and a line here.
+/// Every mechanism by name, in the order shown to users.
+///
+/// Adding one is a file and a line here.
 public let mixers: [MixerEntry] = [
   MixerEntry(Softmax.self)
 ]

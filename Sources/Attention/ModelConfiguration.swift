@@ -1,5 +1,6 @@
-/// Everything that decides a model's form, in LRA's words. Sizes that follow from length come from `maxLength`,
-/// never from a batch.
+/// Everything that decides a model's form, in LRA's words.
+///
+/// Sizes that follow from length come from `maxLength`, never from a batch.
 public struct ModelConfiguration: Sendable {
   /// How a token's place enters the model.
   public enum Position: String, Codable, Sendable, CaseIterable {

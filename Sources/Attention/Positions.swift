@@ -1,7 +1,8 @@
 import Foundation
 import Tensors
 
-/// Fixed sinusoids, sine on even and cosine on odd features, base 10,000, as in LRA's code: [length, width].
+/// Fixed sinusoids, sine on even and cosine on odd features, base 10,000, as in LRA's code:
+/// [length, width].
 func sinusoids(length: Int, width: Int) throws -> Tensor {
   var values = [Float](repeating: 0, count: length * width)
   for position in 0..<length {
@@ -14,7 +15,8 @@ func sinusoids(length: Int, width: Int) throws -> Tensor {
   return try .from(values, [length, width])
 }
 
-/// Cosines and sines of rotary angles `position * 10000^(-2 i / width)`: [length, 1, 1, width/2] each.
+/// Cosines and sines of rotary angles `position * 10000^(-2 i / width)`: [length, 1, 1, width/2]
+/// each.
 func rotaryTables(length: Int, width: Int, on device: Device) throws -> (Tensor, Tensor) {
   var cosines: [Float] = []
   var sines: [Float] = []

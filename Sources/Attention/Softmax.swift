@@ -2,8 +2,8 @@ import Tensors
 
 /// Softmax attention over all pairs of tokens: the Transformer of LRA's tables.
 ///
-/// `softmax(Q Kᵀ / √E) V` per head, in O(L²·D) time; the L x L matrix is never stored. Keys at padded positions
-/// are not attended, and queries there give zeros.
+/// `softmax(Q Kᵀ / √E) V` per head, in O(L²·D) time; the L x L matrix is never stored. Keys at
+/// padded positions are not attended, and queries there give zeros.
 ///
 /// Vaswani et al. 2017, arXiv 1706.03762, section 3.2.
 public struct Softmax: Mixer {

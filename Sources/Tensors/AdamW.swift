@@ -1,9 +1,10 @@
 import CTorch
 
-/// AdamW with decoupled weight decay (Loshchilov & Hutter 2019, arXiv 1711.05101), fused over all parameters.
+/// AdamW with decoupled weight decay (Loshchilov & Hutter 2019, arXiv 1711.05101), fused over all
+/// parameters.
 ///
-/// `p -= lr * decay * p` before the Adam step, as in torch and in flax's Adam: LRA's released decay is the same
-/// number.
+/// `p -= lr * decay * p` before the Adam step, as in torch and in flax's Adam: LRA's released decay
+/// is the same number.
 public final class AdamW {
   /// The numbers of the update rule.
   public struct Configuration: Sendable {
@@ -17,7 +18,9 @@ public final class AdamW {
     public var weightDecay = 0.0
 
     /// The given numbers.
-    public init(beta1: Double = 0.9, beta2: Double = 0.999, eps: Double = 1e-8, weightDecay: Double = 0) {
+    public init(
+      beta1: Double = 0.9, beta2: Double = 0.999, eps: Double = 1e-8, weightDecay: Double = 0
+    ) {
       self.beta1 = beta1
       self.beta2 = beta2
       self.eps = eps
@@ -78,8 +81,11 @@ public final class AdamW {
   /// The state to save: `NAME.exp_avg`, `NAME.exp_avg_sq`, sorted by name.
   public var state: [(name: String, tensor: Tensor)] {
     expAvg.keys.sorted().flatMap { name in
-      [expAvg[name].map { ("\(name).exp_avg", $0) }, expAvgSq[name].map { ("\(name).exp_avg_sq", $0) }]
-        .compactMap { $0 }
+      [
+        expAvg[name].map { ("\(name).exp_avg", $0) },
+        expAvgSq[name].map { ("\(name).exp_avg_sq", $0) },
+      ]
+      .compactMap { $0 }
     }
   }
 
@@ -101,7 +107,8 @@ public func clipGradients(_ parameters: [NamedParameter], maxNorm: Double?) thro
   let gradients = parameters.compactMap { $0.parameter.value.gradient }
   var norm = 0.0
   let status = withExtendedLifetime(gradients) {
-    ct_clip_grad_norm(gradients.map { Optional($0.handle) }, Int32(gradients.count), maxNorm ?? -1, &norm)
+    ct_clip_grad_norm(
+      gradients.map { Optional($0.handle) }, Int32(gradients.count), maxNorm ?? -1, &norm)
   }
   guard status == 0 else { throw TensorError.last }
   return norm

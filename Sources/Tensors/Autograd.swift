@@ -24,7 +24,9 @@ extension Tensor {
   public func detached() throws -> Tensor { try Tensor(ct_detach(handle)) }
 }
 
-/// Runs a closure without recording gradients. The setting belongs to the thread, so the closure is synchronous.
+/// Runs a closure without recording gradients.
+///
+/// The setting belongs to the thread, so the closure is synchronous.
 public func withoutGradient<Result>(_ body: () throws -> Result) rethrows -> Result {
   let before = ct_set_grad_enabled(0)
   defer { _ = ct_set_grad_enabled(before) }

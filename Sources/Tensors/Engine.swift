@@ -7,12 +7,12 @@ public enum Engine {
 
   /// Prepares libtorch; call it before any tensor is made.
   ///
-  /// - Parameter wanted: the device by the name users type: `cpu`, `cuda`, `cuda:N`, or `auto` (CUDA when there
-  ///   is one).
+  /// - Parameter wanted: the device by the name users type: `cpu`, `cuda`, `cuda:N`, or `auto`
+  ///   (CUDA when there is one).
   /// - Parameter threads: how many threads an operation may use, at least 1.
   /// - Returns: the device to use.
-  /// - Throws: `TensorError` with code `engine` when libtorch's version differs from the one built against, or
-  ///   the device is not there.
+  /// - Throws: `TensorError` with code `engine` when libtorch's version differs from the one built
+  ///   against, or the device is not there.
   public static func start(device wanted: String = "cpu", threads: Int) throws -> Device {
     // CUDA must be loaded before any other call: libtorch looks for it once.
     let cudaLoaded = wanted != "cpu" && ct_load_cuda() == 0
@@ -28,7 +28,8 @@ public enum Engine {
     if wanted == "auto" { return devices > 0 ? .cuda(0) : .cpu }
     let index = wanted == "cuda" ? 0 : wanted.hasPrefix("cuda:") ? Int(wanted.dropFirst(5)) : nil
     guard let index, index >= 0 else {
-      throw TensorError.engine("device \(wanted) is unknown", next: "choose cpu, cuda, cuda:N or auto")
+      throw TensorError.engine(
+        "device \(wanted) is unknown", next: "choose cpu, cuda, cuda:N or auto")
     }
     guard index < devices else {
       let why = cudaLoaded ? "\(devices) CUDA devices were found" : cudaProblem
@@ -40,7 +41,8 @@ public enum Engine {
   /// How many threads an operation may use.
   public static var threads: Int { Int(ct_threads()) }
 
-  /// The kernel tier in use: `avx512`, `avx2` or `portable`; `LRA_CPU` names a lower one than the CPU has.
+  /// The kernel tier in use: `avx512`, `avx2` or `portable`; `LRA_CPU` names a lower one than the
+  /// CPU has.
   public static var kernelTier: String { String(cString: ct_kernel_tier()) }
 
   /// Chooses a kernel tier by name, for tests and comparisons.

@@ -39,7 +39,8 @@ public final class Parameter {
     return try Parameter(tensor, kind)
   }
 
-  /// Xavier-uniform (Glorot & Bengio 2010): U(-b, b) with b = √(6 / (in + out)), for a weight [out, in].
+  /// Xavier-uniform (Glorot & Bengio 2010): U(-b, b) with b = √(6 / (in + out)), for a weight [out,
+  /// in].
   public static func xavier(_ out: Int, _ input: Int, key: RandomKey) throws -> Parameter {
     let tensor = try Tensor.zeros([out, input])
     let bound = (6 / Double(out + input)).squareRoot()

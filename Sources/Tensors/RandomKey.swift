@@ -2,8 +2,9 @@ import CTorch
 
 /// A key for counter-based random numbers, refined by names and numbers.
 ///
-/// Every random value in a model is a pure function of such a key and of counters (example, element), so nothing
-/// has to be saved to continue a run, and results do not depend on threads or ranks.
+/// Every random value in a model is a pure function of such a key and of counters (example,
+/// element), so nothing has to be saved to continue a run, and results do not depend on threads or
+/// ranks.
 public struct RandomKey: Sendable, Equatable {
   /// The 64 bits that the kernels take.
   public let bits: UInt64
@@ -18,14 +19,16 @@ public struct RandomKey: Sendable, Equatable {
     RandomKey(bits: Self.mix(bits, UInt64(bitPattern: Int64(index))))
   }
 
-  /// The key for a name under this one: a parameter, a site. FNV-1a over the UTF-8 bytes, then mixed.
+  /// The key for a name under this one: a parameter, a site.
+  ///
+  /// FNV-1a over the UTF-8 bytes, then mixed.
   public subscript(name: String) -> RandomKey {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
     return RandomKey(bits: Self.mix(bits ^ 0x6E61_6D65, hash))
   }
 
-  /// SplitMix64's finaliser (Steele et al. 2014).
+  /// SplitMix64's finaliser (Steele and others 2014).
   private static func mix(_ key: UInt64, _ value: UInt64) -> UInt64 {
     var x = key &+ (value &+ 1) &* 0x9e37_79b9_7f4a_7c15
     x = (x ^ (x >> 30)) &* 0xbf58_476d_1ce4_e5b9
@@ -35,7 +38,8 @@ public struct RandomKey: Sendable, Equatable {
 }
 
 extension Tensor {
-  /// Dropout by counter: element e of example b is kept as a pure function of (key, examples[b], e).
+  /// Dropout by counter: element e of example b is kept as a pure function of (key, examples[b],
+  /// e).
   ///
   /// Kept elements are scaled by 1/(1-rate); the rate is rounded to 1/65,536.
   /// - Parameters:
@@ -53,8 +57,8 @@ extension Tensor {
   /// Softmax self-attention over tiles, in O(L) memory: [B, L, 3, H, E] (q, k, v) to [B, L, H, E].
   ///
   /// - Parameters:
-  ///   - lengths: [B] int64 on the CPU; keys from a row's length on are not attended, queries there give zeros.
-  ///     nil: all are real.
+  ///   - lengths: [B] int64 on the CPU; keys from a row's length on are not attended, queries there
+  ///     give zeros. nil: all are real.
   ///   - causal: whether a query attends to its own and earlier positions only.
   ///   - scale: what the logits are multiplied by.
   ///   - dropout: rate on the probabilities, by counter (key, example, head, query, key position).

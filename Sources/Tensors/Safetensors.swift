@@ -50,10 +50,11 @@ public enum Safetensors {
 
   /// The tensors of a file, on the CPU, by name.
   ///
-  /// - Throws: `TensorError` with code `malformedFile`: a header that lies about sizes, holes, overlaps, unknown
-  ///   types. Nothing is allocated before the sizes agree with the file.
+  /// - Throws: `TensorError` with code `malformedFile`: a header that lies about sizes, holes,
+  ///   overlaps, unknown types. Nothing is allocated before the sizes agree with the file.
   public static func read(_ path: String) throws -> [String: Tensor] {
-    guard let data = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped) else {
+    guard let data = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
+    else {
       throw TensorError(.malformedFile, "\(path) cannot be read", path: path)
     }
     let (entries, start) = try entries(of: data, path)
@@ -61,7 +62,8 @@ public enum Safetensors {
     try data.withUnsafeBytes { bytes in
       for entry in entries {
         guard let type = types[entry.dtype]?.type else { continue }
-        let part = UnsafeRawBufferPointer(rebasing: bytes[(start + entry.begin)..<(start + entry.end)])
+        let part = UnsafeRawBufferPointer(
+          rebasing: bytes[(start + entry.begin)..<(start + entry.end)])
         tensors[entry.name] = try Tensor.bytes(part, entry.shape, type)
       }
     }
@@ -87,7 +89,8 @@ public enum Safetensors {
     var end = 0
     for entry in entries {
       guard entry.begin == end else {
-        throw TensorError.malformed(path, "tensor \(entry.name) starts at \(entry.begin), not at \(end)")
+        throw TensorError.malformed(
+          path, "tensor \(entry.name) starts at \(entry.begin), not at \(end)")
       }
       end = entry.end
     }

@@ -2,7 +2,9 @@ import CTorch
 
 extension Tensor {
   /// The elementwise sum, with broadcasting.
-  public static func + (a: Tensor, b: Tensor) throws -> Tensor { try Tensor(ct_add(a.handle, b.handle)) }
+  public static func + (a: Tensor, b: Tensor) throws -> Tensor {
+    try Tensor(ct_add(a.handle, b.handle))
+  }
 
   /// The elementwise difference, with broadcasting.
   public static func - (a: Tensor, b: Tensor) throws -> Tensor {
@@ -30,7 +32,9 @@ extension Tensor {
   }
 
   /// The matrix product over the last two dimensions: [..., N, K] by [..., K, M] gives [..., N, M].
-  public func matmul(_ other: Tensor) throws -> Tensor { try Tensor(ct_matmul(handle, other.handle)) }
+  public func matmul(_ other: Tensor) throws -> Tensor {
+    try Tensor(ct_matmul(handle, other.handle))
+  }
 
   /// `x Wᵀ + b` over the last dimension: [..., in] by a weight [out, in] gives [..., out].
   public func linear(_ weight: Tensor, _ bias: Tensor?) throws -> Tensor {
@@ -40,12 +44,13 @@ extension Tensor {
   /// The rows of this [V, D] table named by ids [...] (int64): [..., D].
   public func rows(_ ids: Tensor) throws -> Tensor { try Tensor(ct_embedding(handle, ids.handle)) }
 
-  /// Layer normalisation over the last dimension (Ba et al. 2016, arXiv 1607.06450).
+  /// Layer normalisation over the last dimension (Ba and others 2016, arXiv 1607.06450).
   public func layerNorm(_ weight: Tensor, _ bias: Tensor, eps: Double) throws -> Tensor {
     try Tensor(ct_layer_norm(handle, weight.handle, bias.handle, eps))
   }
 
-  /// GELU by the error function, or by its tanh approximation (Hendrycks & Gimpel 2016, arXiv 1606.08415).
+  /// GELU by the error function, or by its tanh approximation (Hendrycks & Gimpel 2016, arXiv
+  /// 1606.08415).
   public func gelu(tanhApproximation: Bool = false) throws -> Tensor {
     try Tensor(ct_gelu(handle, tanhApproximation ? 1 : 0))
   }

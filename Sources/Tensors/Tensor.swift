@@ -53,8 +53,8 @@ public enum Device: Sendable, Equatable, CustomStringConvertible {
 
 /// A multi-dimensional array on a device: one reference to a libtorch tensor.
 ///
-/// Gradient recording and autocast belong to a thread, so all tensor work of a program stays on one thread;
-/// the type is deliberately not `Sendable`.
+/// Gradient recording and autocast belong to a thread, so all tensor work of a program stays on one
+/// thread; the type is deliberately not `Sendable`.
 public final class Tensor {
   @usableFromInline let handle: ct_tensor
 
@@ -155,7 +155,9 @@ extension Tensor {
   private func host<Value>(_ type: ElementType, zero: Value) throws -> [Value] {
     let source = try to(type)
     var values = [Value](repeating: zero, count: count)
-    let status = values.withUnsafeMutableBytes { ct_to_host(source.handle, $0.baseAddress, $0.count) }
+    let status = values.withUnsafeMutableBytes {
+      ct_to_host(source.handle, $0.baseAddress, $0.count)
+    }
     guard status == 0 else { throw TensorError.last }
     return values
   }

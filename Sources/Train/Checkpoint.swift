@@ -52,7 +52,8 @@ public struct CheckpointState: Codable, Sendable, Equatable {
   public var files: [String: File] = [:]
 }
 
-/// A folder with a model, its optimiser's state and where the run was; complete under its name or not there.
+/// A folder with a model, its optimiser's state and where the run was; complete under its name or
+/// not there.
 public struct Checkpoint: Sendable {
   /// The folder, `.../checkpoints/step-00005000`.
   public let path: String
@@ -64,7 +65,8 @@ public struct Checkpoint: Sendable {
 
   /// Writes a checkpoint into a hidden folder, makes it durable and renames it once.
   ///
-  /// - Throws: `DatasetError` when the disk is full or refuses; nothing is left under the name then.
+  /// - Throws: `DatasetError` when the disk is full or refuses; nothing is left under the name
+  ///   then.
   static func save(
     _ folder: RunFolder, _ state: CheckpointState, _ parameters: [NamedParameter], _ adam: AdamW
   ) throws -> Checkpoint {
@@ -104,7 +106,8 @@ public struct Checkpoint: Sendable {
 
   /// Opens a step's checkpoint and checks every file of it.
   ///
-  /// - Throws: `TrainError` `checksumMismatch` for damage, `malformed` for a folder that is no checkpoint.
+  /// - Throws: `TrainError` `checksumMismatch` for damage, `malformed` for a folder that is no
+  ///   checkpoint.
   static func open(_ folder: RunFolder, step: Int) throws -> Checkpoint {
     let path = folder.checkpointPath(step: step)
     let decoder = JSONDecoder()
@@ -112,10 +115,13 @@ public struct Checkpoint: Sendable {
     guard let json = FileManager.default.contents(atPath: "\(path)/state.json") else {
       throw TrainError.notACheckpoint(path, "state.json is missing")
     }
-    guard let state = try? decoder.decode(CheckpointState.self, from: json), state.step == step else {
+    guard let state = try? decoder.decode(CheckpointState.self, from: json), state.step == step
+    else {
       throw TrainError.notACheckpoint(path, "state.json is not the state of step \(step)")
     }
-    let earlier = folder.checkpointSteps().last { $0 < step }.map { folder.checkpointPath(step: $0) }
+    let earlier = folder.checkpointSteps().last { $0 < step }.map {
+      folder.checkpointPath(step: $0)
+    }
     for file in [model, optimizer] {
       guard let expected = state.files[file],
         let data = try? Data(
@@ -150,7 +156,9 @@ public struct Checkpoint: Sendable {
     }
   }
 
-  /// Removes unfinished checkpoints of processes that died. Call it with the run locked.
+  /// Removes unfinished checkpoints of processes that died.
+  ///
+  /// Call it with the run locked.
   static func sweep(_ folder: RunFolder) {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.checkpointsPath)) ?? []
     for name in names where name.hasPrefix(".") && name.hasSuffix(".partial") {

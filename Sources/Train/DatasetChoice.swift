@@ -73,7 +73,8 @@ extension TrainError {
       path: path, next: "see them with: lra-data ls --db \(path)")
   }
 
-  static func severalDatasets(_ names: [String], ofTask task: String, in path: String) -> TrainError {
+  static func severalDatasets(_ names: [String], ofTask task: String, in path: String) -> TrainError
+  {
     TrainError(
       .usage,
       "\(path) holds \(names.count) datasets of \(task); choose one with --dataset: "

@@ -65,6 +65,7 @@ struct ModelRunner {
         try collect?(batch.positions, logits.floats())
       }
     }
-    return Evaluation(accuracy: accuracy, loss: accuracy.count > 0 ? loss / Double(accuracy.count) : 0)
+    return Evaluation(
+      accuracy: accuracy, loss: accuracy.count > 0 ? loss / Double(accuracy.count) : 0)
   }
 }

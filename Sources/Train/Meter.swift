@@ -7,7 +7,9 @@ struct Meter {
   private var waited = 0.0
   private var tokens = 0
 
-  /// Adds a step. Recent means an exponential average over about twenty steps.
+  /// Adds a step.
+  ///
+  /// Recent means an exponential average over about twenty steps.
   mutating func add(loss: Double, accuracy: Double, seconds: Double, wait: Double, tokens: Int) {
     let share = max(0.05, 1 / Double(steps + 1))
     self.loss += share * (loss - self.loss)

@@ -19,8 +19,8 @@ struct TaskShape {
 extension Recipe {
   /// The model that the recipe describes.
   ///
-  /// Under protocol `released` ListOps has the released vocabulary of 17 ids (one of them never occurs), which
-  /// the published parameter counts include.
+  /// Under protocol `released` ListOps has the released vocabulary of 17 ids (one of them never
+  /// occurs), which the published parameter counts include.
   public var modelConfiguration: ModelConfiguration {
     let shape = TaskShape(task)
     var configuration = ModelConfiguration()
@@ -50,8 +50,8 @@ extension Recipe {
 
   /// Whether the model can be built and the run can be made.
   ///
-  /// - Throws: `AttentionError` with code `usage` for what the mechanism refuses, `TrainError` with code `usage`
-  ///   for what is not built.
+  /// - Throws: `AttentionError` with code `usage` for what the mechanism refuses, `TrainError` with
+  ///   code `usage` for what is not built.
   public func check() throws {
     try Classifier.check(modelConfiguration)
     if train.recompute { throw TrainError.noRecompute }

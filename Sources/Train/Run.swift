@@ -77,7 +77,9 @@ public struct Run {
   ) throws -> Report {
     let (runner, data, step) = try prepared(name, database, dataset, device)
     let source = try data.split(split)
-    guard let found = try runner.evaluate(source) else { throw TrainError.noCheckpoint(folder.path) }
+    guard let found = try runner.evaluate(source) else {
+      throw TrainError.noCheckpoint(folder.path)
+    }
     let interval = found.accuracy.interval
     return Report(
       split: split, step: step, n: found.accuracy.count, accuracy: found.accuracy.value,
@@ -95,7 +97,8 @@ public struct Run {
     public var digest: String
   }
 
-  /// Writes a checkpoint's logits on a split as an npy file, float32 [examples, classes], by position.
+  /// Writes a checkpoint's logits on a split as an npy file, float32 [examples, classes], by
+  /// position.
   public func predict(
     checkpoint name: String, split: String, to path: String, database: String, device: Device
   ) throws -> Prediction {
@@ -103,16 +106,21 @@ public struct Run {
     let source = try data.split(split)
     let classes = recipe.modelConfiguration.numClasses
     var logits = [Float](repeating: 0, count: source.count * classes)
-    _ = try runner.evaluate(source, collect: { positions, values in
-      for (row, position) in positions.enumerated() {
-        for label in 0..<classes { logits[position * classes + label] = values[row * classes + label] }
-      }
-    })
+    _ = try runner.evaluate(
+      source,
+      collect: { positions, values in
+        for (row, position) in positions.enumerated() {
+          for label in 0..<classes {
+            logits[position * classes + label] = values[row * classes + label]
+          }
+        }
+      })
     let published = try Publication.publish(path) { sink in
       try sink.write(npyHeader(rows: source.count, columns: classes))
       try logits.withUnsafeBytes { try sink.write($0) }
     }
-    return Prediction(out: path, shape: [source.count, classes], digest: Digest.hex(published.sha256))
+    return Prediction(
+      out: path, shape: [source.count, classes], digest: Digest.hex(published.sha256))
   }
 
   private func prepared(
@@ -131,7 +139,8 @@ public struct Run {
   }
 }
 
-/// The header of an npy file, version 1.0, little-endian float32 [rows, columns], padded to 128 bytes.
+/// The header of an npy file, version 1.0, little-endian float32 [rows, columns], padded to 128
+/// bytes.
 private func npyHeader(rows: Int, columns: Int) -> [UInt8] {
   var text = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(rows), \(columns)), }"
   text += String(repeating: " ", count: 128 - 10 - 1 - text.utf8.count) + "\n"

@@ -15,8 +15,8 @@ public final class RunData {
 
   /// Opens the recipe's dataset.
   ///
-  /// - Throws: `DatasetError` when it is missing, incomplete or damaged; `TrainError` when its training split
-  ///   is empty.
+  /// - Throws: `DatasetError` when it is missing, incomplete or damaged; `TrainError` when its
+  ///   training split is empty.
   public init(_ recipe: Recipe, database: String) throws {
     self.database = database
     let store = DatasetStore(at: database)

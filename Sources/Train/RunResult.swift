@@ -40,7 +40,8 @@ public struct BaselineScores: Codable, Sendable, Equatable {
   }
 }
 
-/// How a run ended: the object that `lra-train --json` prints, and `result.json` in the run's folder.
+/// How a run ended: the object that `lra-train --json` prints, and `result.json` in the run's
+/// folder.
 public struct RunResult: Codable, Sendable, Equatable {
   /// The run's folder.
   public var run: String
@@ -72,8 +73,10 @@ public struct RunResult: Codable, Sendable, Equatable {
   public var validationMajority: Double
 
   init(
-    run: String, state: RunRecord.State, step: Int, seed: Int, parameters: Int, best: Score, last: Score,
-    baselines: Baselines, stepsPerSecond: Double, wait: Double, peakBytes: Int, recipeDigest: String,
+    run: String, state: RunRecord.State, step: Int, seed: Int, parameters: Int, best: Score,
+    last: Score,
+    baselines: Baselines, stepsPerSecond: Double, wait: Double, peakBytes: Int,
+    recipeDigest: String,
     dataDigest: String, validationMajority: Double
   ) {
     self.run = run

@@ -5,9 +5,9 @@ import Tensors
 
 /// Trains one run: the loop, its evaluations and its checkpoints.
 ///
-/// Everything a step does is a pure function of the recipe, the weights and the step's number, so a run that
-/// goes on from a checkpoint repeats the uninterrupted one bit for bit on the same machine and thread count.
-/// All tensor work happens on the thread that calls `run`.
+/// Everything a step does is a pure function of the recipe, the weights and the step's number, so a
+/// run that goes on from a checkpoint repeats the uninterrupted one bit for bit on the same machine
+/// and thread count. All tensor work happens on the thread that calls `run`.
 public final class Trainer {
   /// What happens while a run goes on.
   public enum Event: Sendable {
@@ -60,8 +60,8 @@ public final class Trainer {
 
   /// Prepares a new run, or goes on with the last checkpoint of one that exists.
   ///
-  /// - Throws: `locked` when another process trains in the folder; `configurationDiffers` when the data is not
-  ///   what the run began with; what building the model throws.
+  /// - Throws: `locked` when another process trains in the folder; `configurationDiffers` when the
+  ///   data is not what the run began with; what building the model throws.
   public init(_ recipe: Recipe, in folder: RunFolder, data: RunData, device: Device) throws {
     lock = try folder.lock()
     Checkpoint.sweep(folder)
@@ -80,7 +80,8 @@ public final class Trainer {
         weightDecay: recipe.optimizer.weightDecay),
       exempt: Set(recipe.optimizer.noDecay.compactMap(Parameter.Kind.init(rawValue:))))
     state = CheckpointState(
-      step: 0, evaluatedStep: 0, loader: .init(seed: recipe.train.randomSeed, epoch: 0, position: 0),
+      step: 0, evaluatedStep: 0,
+      loader: .init(seed: recipe.train.randomSeed, epoch: 0, position: 0),
       best: nil, recipeSha256: recipe.digestText, dataDigest: data.digest)
     if let last = folder.checkpointSteps().last {
       let checkpoint = try Checkpoint.open(folder, step: last)
@@ -112,7 +113,8 @@ public final class Trainer {
     let logs = try RunLogs(folder, resumingAfter: state.step, table: table)
     do {
       try logs.note(
-        "\(folder.name) from step \(state.step) on \(machine), data \(data.digest), recipe \(recipe.digestText)")
+        "\(folder.name) from step \(state.step) on \(machine), data \(data.digest), recipe \(recipe.digestText)"
+      )
       try train(logs, isCancelled, report)
       let result = try test(logs, isCancelled)
       try table.set(result.state, of: folder.name)
@@ -167,7 +169,9 @@ public final class Trainer {
     }
   }
 
-  private func update(_ batch: Batch) throws -> (loss: Double, accuracy: Double, learningRate: Double) {
+  private func update(_ batch: Batch) throws -> (
+    loss: Double, accuracy: Double, learningRate: Double
+  ) {
     let parameters = runner.classifier.parameters
     for named in parameters { named.parameter.value.clearGradient() }
     var loss = 0.0
@@ -176,7 +180,8 @@ public final class Trainer {
     for first in stride(from: 0, to: batch.count, by: part) {
       let rows = first..<min(first + part, batch.count)
       let logits = try runner.logits(batch, rows: rows, step: batch.number, training: true)
-      let labels = try Tensor.from(batch.labels[rows].map(Int64.init), [rows.count]).to(runner.device)
+      let labels = try Tensor.from(batch.labels[rows].map(Int64.init), [rows.count]).to(
+        runner.device)
       let mean = try logits.crossEntropySum(labels) * (1 / Double(batch.globalCount))
       try mean.backward()
       loss += try mean.item()
@@ -295,7 +300,8 @@ public final class Trainer {
 }
 
 extension Recipe.EvalPart {
-  /// Whether an evaluation beats the best so far: by `select`, then the lower loss; the earlier step keeps a tie.
+  /// Whether an evaluation beats the best so far: by `select`, then the lower loss; the earlier
+  /// step keeps a tie.
   func prefers(_ found: Evaluation, to best: CheckpointState.Best?) -> Bool {
     guard let best else { return true }
     if select == "accuracy" && found.accuracy.value != best.accuracy {

@@ -25,7 +25,9 @@ struct Evaluate: ParsableCommand {
       "\(split)  \(Format.count(report.n)) examples  step \(Format.count(report.step))  "
         + "\(Format.percent(report.accuracy)) \(interval)  loss \(Format.fraction(report.loss, 4))")
     var rules = "majority class \(Format.percent(report.baselines.majority))"
-    if let first = report.baselines.firstToken { rules += "   first token \(Format.percent(first))" }
+    if let first = report.baselines.firstToken {
+      rules += "   first token \(Format.percent(first))"
+    }
     Terminal.out(rules)
     Terminal.err(
       "Next: lra-train predict \(folder) --split \(split) --out logits.npy --db \(common.db)")

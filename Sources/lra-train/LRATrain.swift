@@ -47,25 +47,37 @@ struct DeviceOptions: ParsableArguments {
 }
 
 extension DatasetError: ReportableError {
+  /// The exit code of the failure.
   public var exitCode: Int32 { code.exitCode }
+  /// The kind of failure in snake_case.
   public var codeName: String { code.rawValue }
 }
 
 extension TrainError: ReportableError {
+  /// The exit code of the failure.
   public var exitCode: Int32 { code.exitCode }
+  /// The kind of failure in snake_case.
   public var codeName: String { code.rawValue }
 }
 
 extension AttentionError: ReportableError {
+  /// The exit code of the failure.
   public var exitCode: Int32 { 64 }
+  /// The kind of failure in snake_case.
   public var codeName: String { "usage" }
+  /// No file is concerned.
   public var path: String? { nil }
+  /// No place is concerned.
   public var position: Int? { nil }
+  /// What to do about it.
   public var next: String? { hint }
 }
 
 extension TensorError: ReportableError {
+  /// The exit code of the failure.
   public var exitCode: Int32 { code == .malformedFile ? 65 : 1 }
+  /// The kind of failure in snake_case.
   public var codeName: String { code == .malformedFile ? "malformed_input" : "failure" }
+  /// No place is concerned.
   public var position: Int? { nil }
 }

@@ -6,7 +6,8 @@ import Train
 struct Resume: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Go on with a run from its last checkpoint.",
-    discussion: "The steps that follow are those of an uninterrupted run, bit for bit on the same machine.")
+    discussion:
+      "The steps that follow are those of an uninterrupted run, bit for bit on the same machine.")
 
   @OptionGroup var common: CommonOptions
   @OptionGroup var place: DeviceOptions
@@ -15,7 +16,9 @@ struct Resume: ParsableCommand {
 
   func run() throws {
     var found = try Run(folder)
-    if let steps, steps != found.recipe.train.numTrainSteps { found = try found.extended(to: steps) }
+    if let steps, steps != found.recipe.train.numTrainSteps {
+      found = try found.extended(to: steps)
+    }
     try found.recipe.check()
     if let result = RunResult.read(found.folder), result.step == found.recipe.train.numTrainSteps {
       return try RunPrinter(common, found.recipe).alreadyDone(result)

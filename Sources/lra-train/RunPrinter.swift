@@ -64,7 +64,8 @@ struct RunPrinter {
   }
 
   private func scores(_ result: RunResult) {
-    let baselines = [("majority class", result.baselines.majority)]
+    let baselines =
+      [("majority class", result.baselines.majority)]
       + (result.baselines.firstToken.map { [("first token", $0)] } ?? [])
     for (index, (name, score)) in [("best", result.best), ("last", result.last)].enumerated() {
       let left = Format.pad("test at \(name) (step \(Format.count(score.step)))", 28)

@@ -21,11 +21,13 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "A protocol (small, paper, released, demo) or a YAML file.") var recipe = "small"
   @Option(
     name: .customLong("set"), parsing: .singleValue,
-    help: "Override a recipe key: --set train.batch_size=16 (repeatable).") var settings: [String] = []
+    help: "Override a recipe key: --set train.batch_size=16 (repeatable).") var settings: [String] =
+      []
   @Option(help: "Seed of weights, order and dropout (default: the recipe's, 0).") var seed: Int?
   @Option(help: "float32 or bfloat16 (default: the recipe's).") var precision: String?
   @Option(help: "Folder of runs.") var out = "runs"
-  @Flag(name: .customLong("dry-run"), help: "Print the resolved recipe and stop.") var dryRun = false
+  @Flag(name: .customLong("dry-run"), help: "Print the resolved recipe and stop.") var dryRun =
+    false
 
   func run() throws {
     let choice = try DatasetChoice.choose(from: common.db, task: task, dataset: dataset)

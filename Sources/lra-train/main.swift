@@ -2,8 +2,9 @@ import ArgumentParser
 import Console
 import Glibc
 
-// libgomp's threads spin between operations by default: one busy neighbour then makes a step several times
-// slower. The policy is read when the library loads, so it is set for a fresh start of this very program.
+// libgomp's threads spin between operations by default: one busy neighbour then makes a step
+// several times slower. The policy is read when the library loads, so it is set for a fresh start
+// of this very program.
 if getenv("OMP_WAIT_POLICY") == nil && getenv("GOMP_SPINCOUNT") == nil {
   setenv("OMP_WAIT_POLICY", "passive", 1)
   execv("/proc/self/exe", CommandLine.unsafeArgv)

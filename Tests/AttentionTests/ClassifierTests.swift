@@ -14,7 +14,9 @@ private func model(_ change: (inout ModelConfiguration) -> Void = { _ in }) -> M
 }
 
 private func ids(_ rows: [[Int]], length: Int) throws -> Tensor {
-  try .from(rows.flatMap { $0.map(Int64.init) + [Int64](repeating: 0, count: length - $0.count) }, [rows.count, length])
+  try .from(
+    rows.flatMap { $0.map(Int64.init) + [Int64](repeating: 0, count: length - $0.count) },
+    [rows.count, length])
 }
 
 private func context(_ lengths: [Int], length: Int, training: Bool = false) throws -> Context {
@@ -58,8 +60,11 @@ private let sequence = (0..<61).map { 1 + ($0 * 7 + 3) % 15 }
     let classifier = try Classifier(model(), key: RandomKey(seed: 0))
     let other = (0..<61).map { 1 + ($0 * 5 + 1) % 15 }
     let short = Array(sequence[..<length])
-    let both = try classifier(ids([short, other], length: 61), context([length, 61], length: 61)).doubles()
-    let swapped = try classifier(ids([other, short], length: 61), context([61, length], length: 61)).doubles()
+    let both = try classifier(ids([short, other], length: 61), context([length, 61], length: 61))
+      .doubles()
+    let swapped = try classifier(
+      ids([other, short], length: 61), context([61, length], length: 61)
+    ).doubles()
     #expect(zip(both[..<10], swapped[10...]).allSatisfy { abs($0 - $1) < 1e-5 })
     #expect(zip(both[10...], swapped[..<10]).allSatisfy { abs($0 - $1) < 1e-5 })
   }
@@ -84,7 +89,9 @@ private let sequence = (0..<61).map { 1 + ($0 * 7 + 3) % 15 }
     try logits.crossEntropySum(.from([Int64(1), 2], [2])).backward()
     #expect(try logits.floats().allSatisfy { $0.isFinite })
     for named in classifier.parameters {
-      #expect(try (named.parameter.value.gradient?.floats() ?? []).allSatisfy { $0.isFinite }, "\(named.name)")
+      #expect(
+        try (named.parameter.value.gradient?.floats() ?? []).allSatisfy { $0.isFinite },
+        "\(named.name)")
     }
   }
 
@@ -92,7 +99,8 @@ private let sequence = (0..<61).map { 1 + ($0 * 7 + 3) % 15 }
   func dropout() throws {
     let classifier = try Classifier(model(), key: RandomKey(seed: 0))
     let run = { (training: Bool) in
-      try classifier(ids([sequence], length: 61), context([61], length: 61, training: training)).floats()
+      try classifier(ids([sequence], length: 61), context([61], length: 61, training: training))
+        .floats()
     }
     #expect(try run(true) == run(true))
     #expect(try run(false) == run(false))
@@ -124,7 +132,9 @@ private let sequence = (0..<61).map { 1 + ($0 * 7 + 3) % 15 }
   @Test("initial weights are a pure function of the seed, each tensor its own")
   func initialWeights() throws {
     let make = { (seed: Int) in
-      try Classifier(model(), key: RandomKey(seed: seed)).parameters.map { try $0.parameter.value.floats() }
+      try Classifier(model(), key: RandomKey(seed: seed)).parameters.map {
+        try $0.parameter.value.floats()
+      }
     }
     #expect(try make(4) == make(4))
     #expect(try make(4) != make(5))
@@ -141,7 +151,8 @@ private let sequence = (0..<61).map { 1 + ($0 * 7 + 3) % 15 }
       return nil
     }
     #expect(
-      message { try Classifier.check(model { $0.modelType = "transformr" }) } == "model transformr is unknown")
+      message { try Classifier.check(model { $0.modelType = "transformr" }) }
+        == "model transformr is unknown")
     #expect(
       message { try Classifier.check(model { $0.attention = ["blok": .integer(3)] }) }
         == "recipe key model.attention.blok is unknown to transformer")

@@ -21,7 +21,9 @@ import Testing
         if i == 0 { p[i] *= 1 - 0.01 * 0.1 }
         m[i] = 0.9 * m[i] + 0.1 * g
         v[i] = 0.98 * v[i] + 0.02 * g * g
-        p[i] -= 0.01 * (m[i] / (1 - pow(0.9, Double(step)))) / ((v[i] / (1 - pow(0.98, Double(step)))).squareRoot() + 1e-9)
+        p[i] -=
+          0.01 * (m[i] / (1 - pow(0.9, Double(step))))
+          / ((v[i] / (1 - pow(0.98, Double(step)))).squareRoot() + 1e-9)
       }
     }
     #expect(relativeError(try weight.value.doubles(), [p[0], p[0]]) < 1e-6)

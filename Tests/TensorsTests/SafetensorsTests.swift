@@ -3,7 +3,9 @@ import Tensors
 import Testing
 
 @Suite struct SafetensorsTests {
-  private func inTemporaryFile<Result>(_ data: Data, _ body: (String) throws -> Result) throws -> Result {
+  private func inTemporaryFile<Result>(_ data: Data, _ body: (String) throws -> Result) throws
+    -> Result
+  {
     let url = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID()).safetensors")
     try data.write(to: url)
     defer { try? FileManager.default.removeItem(at: url) }
@@ -38,12 +40,17 @@ import Testing
       (#"{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,8]}}"#, 8),
       (#"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,-4]}}"#, 8),
       (#"{"a":{"dtype":"F99","shape":[2],"data_offsets":[0,8]}}"#, 8),
-      (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[9000000000000000000,-9000000000000000000]}}"#, 8),
+      (
+        #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[9000000000000000000,-9000000000000000000]}}"#,
+        8
+      ),
       ("not json", 0), ("[]", 0),
     ])
   func hostile(header: String, bytes: Int) throws {
     _ = try inTemporaryFile(file(header, bytes)) { path in
-      #expect { try Safetensors.read(path) } throws: { ($0 as? TensorError)?.code == .malformedFile }
+      #expect { try Safetensors.read(path) } throws: {
+        ($0 as? TensorError)?.code == .malformedFile
+      }
     }
   }
 
@@ -52,7 +59,9 @@ import Testing
     let data = try Safetensors.encoded([("a", .full([5], 1))])
     for count in 0..<data.count {
       _ = try inTemporaryFile(data.prefix(count)) { path in
-        #expect { try Safetensors.read(path) } throws: { ($0 as? TensorError)?.code == .malformedFile }
+        #expect { try Safetensors.read(path) } throws: {
+          ($0 as? TensorError)?.code == .malformedFile
+        }
       }
     }
   }

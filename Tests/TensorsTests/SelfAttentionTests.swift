@@ -13,7 +13,8 @@ private func reference(
     for i in 0..<length {
       real[b * length + i] = i < lengths[b] ? 1 : 0
       for j in 0..<length {
-        blocked[(b * length + i) * length + j] = (j >= lengths[b] && lengths[b] > 0) || (causal && j > i)
+        blocked[(b * length + i) * length + j] =
+          (j >= lengths[b] && lengths[b] > 0) || (causal && j > i)
       }
     }
   }
@@ -27,7 +28,9 @@ private func reference(
 }
 
 /// The keep mask of the documented counters: [B, H, L, L], kept entries scaled.
-private func keepMask(_ batch: Int, _ heads: Int, _ length: Int, rate: Double, key: RandomKey, examples: [Int])
+private func keepMask(
+  _ batch: Int, _ heads: Int, _ length: Int, rate: Double, key: RandomKey, examples: [Int]
+)
   throws -> Tensor
 {
   let threshold = UInt32((rate * 65536).rounded())
@@ -37,7 +40,8 @@ private func keepMask(_ batch: Int, _ heads: Int, _ length: Int, rate: Double, k
     for h in 0..<heads {
       for i in 0..<length {
         for j in 0..<length {
-          let words = philox([UInt32(j), UInt32(i / 8), UInt32(h), 0], key: exampleKey(key.bits, examples[b]))
+          let words = philox(
+            [UInt32(j), UInt32(i / 8), UInt32(h), 0], key: exampleKey(key.bits, examples[b]))
           values.append(draw(words, i % 8) >= threshold ? scale : 0)
         }
       }
@@ -61,7 +65,8 @@ private func keepMask(_ batch: Int, _ heads: Int, _ length: Int, rate: Double, k
   static let cases = [
     Case(length: 1, width: 4, lengths: [1, 1]), Case(length: 7, width: 16, lengths: [7, 3]),
     Case(length: 48, width: 32, lengths: [48, 48]), Case(length: 97, width: 20, lengths: [97, 50]),
-    Case(length: 129, width: 32, lengths: [129, 0]), Case(length: 300, width: 64, lengths: [211, 300]),
+    Case(length: 129, width: 32, lengths: [129, 0]),
+    Case(length: 300, width: 64, lengths: [211, 300]),
     Case(length: 65, width: 128, lengths: [65, 1], causal: true),
     Case(length: 200, width: 24, lengths: [200, 131], causal: true),
     Case(length: 130, width: 32, lengths: [130, 77], dropout: 0.1),
@@ -69,7 +74,8 @@ private func keepMask(_ batch: Int, _ heads: Int, _ length: Int, rate: Double, k
     Case(length: 700, width: 16, lengths: [700, 499]),
   ]
 
-  @Test("outputs and gradients equal dense float64 attention in every tier", arguments: tiers, cases)
+  @Test(
+    "outputs and gradients equal dense float64 attention in every tier", arguments: tiers, cases)
   func agreesWithDense(tier: String, example: Case) throws {
     try Engine.use(tier: tier)
     let (length, heads, width) = (example.length, 2, example.width)
@@ -86,7 +92,8 @@ private func keepMask(_ batch: Int, _ heads: Int, _ length: Int, rate: Double, k
       ? try keepMask(2, heads, length, rate: example.dropout, key: key, examples: positions) : nil
     let expected = try reference(
       dense, lengths: example.lengths, causal: example.causal, scale: scale, keep: keep)
-    let direction = try Tensor.from(fill([2, length, heads, width], 1.3, 0.4), [2, length, heads, width])
+    let direction = try Tensor.from(
+      fill([2, length, heads, width], 1.3, 0.4), [2, length, heads, width])
     try (expected * direction).sum().backward()
 
     let fused = try Tensor.from(values.map(Float.init), shape)
@@ -99,7 +106,8 @@ private func keepMask(_ batch: Int, _ heads: Int, _ length: Int, rate: Double, k
     #expect(relativeError(try found.doubles(), try expected.doubles()) < 2e-6)
     let gradient = try #require(dense.gradient)
     let foundGradient = try #require(fused.gradient)
-    #expect(relativeError(try foundGradient.doubles(), try gradient.doubles()) < 3e-5)  // torch's own float32 error is 1.5e-5 here
+    // torch's own float32 error is 1.5e-5 here
+    #expect(relativeError(try foundGradient.doubles(), try gradient.doubles()) < 3e-5)
   }
 
   @Test("what stands at padded positions changes nothing", arguments: tiers)
@@ -110,7 +118,8 @@ private func keepMask(_ batch: Int, _ heads: Int, _ length: Int, rate: Double, k
     let lengths = try Tensor.from([Int64(33)], [1])
     let first = try Tensor.from(values, shape).selfAttention(lengths: lengths, scale: 0.25).floats()
     for index in (33 * 96)..<values.count { values[index] = .nan }
-    let second = try Tensor.from(values, shape).selfAttention(lengths: lengths, scale: 0.25).floats()
+    let second = try Tensor.from(values, shape).selfAttention(lengths: lengths, scale: 0.25)
+      .floats()
     #expect(first == second)
     let cut = try Tensor.from(Array(values[..<(33 * 96)]), [1, 33, 3, 2, 16])
       .selfAttention(lengths: nil, scale: 0.25).floats()

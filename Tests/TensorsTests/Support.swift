@@ -13,7 +13,7 @@ func relativeError(_ found: [Double], _ expected: [Double]) -> Double {
   return (zip(found, expected).map { abs($0 - $1) }.max() ?? 0) / max(scale, 1e-30)
 }
 
-/// Philox4x32-7 for one counter, word by word, from the paper's description (Salmon et al. 2011).
+/// Philox4x32-7 for one counter, word by word, from the paper's description (Salmon and others 2011).
 func philox(_ counter: [UInt32], key: UInt64) -> [UInt32] {
   var (c, k) = (counter, [UInt32(truncatingIfNeeded: key), UInt32(truncatingIfNeeded: key >> 32)])
   for _ in 0..<7 {

@@ -94,7 +94,9 @@ public enum Publication {
     }
   }
 
-  /// Gives a finished folder its name, durably. Nothing may have that name yet.
+  /// Gives a finished folder its name, durably.
+  ///
+  /// Nothing may have that name yet.
   public static func move(_ partial: String, to path: String) throws {
     guard rename(partial, path) == 0 else { throw DatasetError.system("write", path, errno) }
     try synchronizeFolder(split(path).folder)
