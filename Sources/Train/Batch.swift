@@ -18,6 +18,20 @@ public struct Batch: Sendable, Equatable {
   /// B, the examples of this rank; 0 when the batch has fewer examples than there are ranks.
   public var count: Int { positions.count }
 
+  /// Makes a batch from its parts.
+  init(
+    number: Int, positions: [Int], tokens: [Int32], lengths: [Int32], labels: [Int32], length: Int,
+    globalCount: Int
+  ) {
+    self.number = number
+    self.positions = positions
+    self.tokens = tokens
+    self.lengths = lengths
+    self.labels = labels
+    self.length = length
+    self.globalCount = globalCount
+  }
+
   /// Reads examples of a split.
   ///
   /// - Parameters:

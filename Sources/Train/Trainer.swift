@@ -50,8 +50,7 @@ public final class Trainer {
 
   let runner: ModelRunner
   let data: RunData
-  private let adam: AdamW
-  private let schedule: Schedule
+  private let updater: Updater
   private let lock: RunLock
   private let machine: Machine
   private let baselineBytes: Int
@@ -72,13 +71,7 @@ public final class Trainer {
     baselineBytes = Machine.peakBytes
     runner = try ModelRunner(recipe, device: device)
     parameterCount = runner.classifier.parameters.valueCount
-    schedule = try Schedule(recipe)
-    adam = try AdamW(
-      runner.classifier.parameters,
-      .init(
-        beta1: recipe.optimizer.beta1, beta2: recipe.optimizer.beta2, eps: recipe.optimizer.eps,
-        weightDecay: recipe.optimizer.weightDecay),
-      exempt: Set(recipe.optimizer.noDecay.compactMap(Parameter.Kind.init(rawValue:))))
+    updater = try Updater(runner)
     state = CheckpointState(
       step: 0, evaluatedStep: 0,
       loader: .init(seed: recipe.train.randomSeed, epoch: 0, position: 0),
@@ -89,7 +82,7 @@ public final class Trainer {
         throw TrainError.dataDiffers(folder.path, dataset: recipe.data.dataset)
       }
       try checkpoint.restore(runner.classifier.parameters)
-      try checkpoint.restore(adam)
+      try checkpoint.restore(updater.adam)
       state = checkpoint.state
       state.recipeSha256 = recipe.digestText
     }
@@ -143,7 +136,7 @@ public final class Trainer {
     while state.step < steps {
       let clock = ContinuousClock.now
       guard let batch = try loader.next() else { break }
-      let outcome = try update(batch)
+      let outcome = try updater.update(batch)
       state.step = batch.number
       state.loader = place(after: batch.number)
       let seconds = (ContinuousClock.now - clock).seconds
@@ -167,32 +160,6 @@ public final class Trainer {
       }
       if state.step < steps { try stopIfCancelled(isCancelled, report) }
     }
-  }
-
-  private func update(_ batch: Batch) throws -> (
-    loss: Double, accuracy: Double, learningRate: Double
-  ) {
-    let parameters = runner.classifier.parameters
-    for named in parameters { named.parameter.value.clearGradient() }
-    var loss = 0.0
-    var correct = 0.0
-    let part = (batch.count + recipe.train.accumulate - 1) / recipe.train.accumulate
-    for first in stride(from: 0, to: batch.count, by: part) {
-      let rows = first..<min(first + part, batch.count)
-      let logits = try runner.logits(batch, rows: rows, step: batch.number, training: true)
-      let labels = try Tensor.from(batch.labels[rows].map(Int64.init), [rows.count]).to(
-        runner.device)
-      let mean = try logits.crossEntropySum(labels) * (1 / Double(batch.globalCount))
-      try mean.backward()
-      loss += try mean.item()
-      correct += try withoutGradient {
-        try logits.argmax(1).equal(labels).to(.float32).sum().item()
-      }
-    }
-    let learningRate = schedule.learningRate(at: batch.number)
-    if let limit = recipe.optimizer.gradClipNorm { try clipGradients(parameters, maxNorm: limit) }
-    if loss.isFinite { try adam.step(learningRate: learningRate) }
-    return (loss, correct / Double(max(1, batch.count)), learningRate)
   }
 
   private func place(after step: Int) -> CheckpointState.Place {
@@ -232,7 +199,7 @@ public final class Trainer {
     {
       return  // saved a moment ago, as the best
     }
-    _ = try Checkpoint.save(folder, state, runner.classifier.parameters, adam)
+    _ = try Checkpoint.save(folder, state, runner.classifier.parameters, updater.adam)
     Checkpoint.prune(folder, keeping: Set([state.step] + (state.best.map { [$0.step] } ?? [])))
     report(.saved(step: state.step))
   }

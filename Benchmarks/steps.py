@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""Training steps of lra-train against PyTorch, alternately, on the machine at hand.
+
+    Benchmarks/steps.py --lengths 1024,2048                     small configuration, batch 32, float32
+    Benchmarks/steps.py --config text --batch 4 --lengths 1024 --precision bfloat16 --pairs 7
+
+The peer is the encoder below in plain PyTorch: one projection for q, k and v, scaled_dot_product_attention, fused
+AdamW, the same sizes, dropout rates, batch, length, dtype and threads; no padding. With --peer PATH the peer is a
+peers.py with the flags --child --variant --impl --config --len --dtype instead. Both sides run in processes of their
+own, ours first and theirs first in turn. A pair during which other processes used more than 6 % of the machine is
+measured again, at most --retries times, then kept and marked. Quote medians and ratios. Nothing here is run by tests.
+"""
+import argparse, json, os, resource, statistics, subprocess, sys, time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CONFIGS = {
+    "small": dict(layers=2, width=64, heads=2, mlp=128, recipe="small", classes=2,
+                  settings=["model.activation=gelu_tanh", "model.classifier_pool=MEAN"]),
+    "text": dict(layers=4, width=256, heads=4, mlp=1024, recipe="released", classes=2,
+                 settings=["model.activation=gelu_tanh"]),
+}
+
+
+def busy():
+    with open("/proc/stat") as stat:
+        ticks = list(map(int, stat.readline().split()[1:9]))
+    return sum(ticks), sum(ticks) - ticks[3] - ticks[4]
+
+
+def peer(args):
+    """One case of the built-in peer, in this process."""
+    import torch, torch.nn as nn, torch.nn.functional as F
+    c = CONFIGS[args.config]
+    d, h, L = c["width"], c["heads"], args.length
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.n1, self.n2 = nn.LayerNorm(d), nn.LayerNorm(d)
+            self.qkv, self.out = nn.Linear(d, 3 * d), nn.Linear(d, d)
+            self.up, self.down = nn.Linear(d, c["mlp"]), nn.Linear(c["mlp"], d)
+            self.drop = nn.Dropout(args.dropout)
+
+        def forward(self, x):
+            B = x.shape[0]
+            q, k, v = self.qkv(self.n1(x)).view(B, L, 3, h, d // h).permute(2, 0, 3, 1, 4)
+            a = F.scaled_dot_product_attention(q, k, v, dropout_p=args.attention_dropout)
+            x = x + self.drop(self.out(a.transpose(1, 2).reshape(B, L, d)))
+            return x + self.drop(self.down(self.drop(F.gelu(self.up(self.n2(x)), approximate="tanh"))))
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.token, self.position = nn.Embedding(257, d), nn.Parameter(torch.randn(L, d) * 0.02)
+            self.blocks = nn.ModuleList(Block() for _ in range(c["layers"]))
+            self.norm, self.drop = nn.LayerNorm(d), nn.Dropout(args.dropout)
+            self.hidden, self.head = nn.Linear(d, c["mlp"]), nn.Linear(c["mlp"], c["classes"])
+
+        def forward(self, ids):
+            x = self.drop(self.token(ids) + self.position)
+            for block in self.blocks:
+                x = block(x)
+            return self.head(F.relu(self.hidden(self.norm(x).mean(1))))
+
+    net = Net().train()
+    adam = torch.optim.AdamW(net.parameters(), lr=1e-4, fused=True)
+    ids, labels = torch.randint(1, 257, (args.batch, L)), torch.randint(0, 2, (args.batch,))
+    seconds = []
+    for step in range(args.steps + 2):
+        start = time.perf_counter()
+        adam.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.precision == "bfloat16"):
+            loss = F.cross_entropy(net(ids).float(), labels)
+        loss.backward()
+        adam.step()
+        loss.item()
+        if step >= 2:
+            seconds.append(time.perf_counter() - start)
+    print(json.dumps(dict(seconds=statistics.median(seconds), loss=loss.item(),
+                          peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)))
+
+
+def run(command, environment=None):
+    """Output of a command, its peak memory in MB, and the share of the machine that others used meanwhile."""
+    total, used = busy()
+    own = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(environment or {})})
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+    now, spent = busy(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    mine = (spent.ru_utime + spent.ru_stime - own.ru_utime - own.ru_stime) * os.sysconf("SC_CLK_TCK")
+    return done.stdout, max(0.0, (now[1] - used - mine) / max(1, now[0] - total))
+
+
+def ours(args, length):
+    c = CONFIGS[args.config]
+    command = [args.binary, "bench", "--json", "--models", args.model, "--lengths", str(length), "--batch", str(args.batch),
+               "--precision", args.precision, "--steps", str(args.steps), "--recipe", c["recipe"], "--threads",
+               str(args.threads), "--device", "cpu"]
+    for setting in c["settings"] + [f"model.dropout_rate={args.dropout}",
+                                    f"model.attention_dropout_rate={args.attention_dropout}"]:
+        command += ["--set", setting]
+    output, foreign = run(command)
+    case = json.loads(output)["cases"][0]
+    return 1 / case["steps_per_s"]["median"], case["peak_bytes"] / 1e6, foreign
+
+
+def theirs(args, length):
+    environment = dict(OMP_NUM_THREADS=str(args.threads))
+    if args.preload:
+        environment.update(LD_PRELOAD=args.preload, TCMALLOC_RELEASE_RATE="0")
+    if args.peer:
+        command = [args.python, args.peer, "--child", "--variant", "softmax", "--impl", args.impl, "--config", args.config, "--len",
+                   str(length), "--dtype", {"float32": "fp32", "bfloat16": "bf16"}[args.precision], "--compile", "0", "--batch",
+                   str(args.batch), "--drop", str(args.dropout), "--attn-drop", str(args.attention_dropout), "--threads",
+                   str(args.threads), "--min-steps", str(args.steps), "--budget", "1", "--stretch", "1"]
+        output, foreign = run(command, environment)
+        found = json.loads(next(line[7:] for line in output.splitlines() if line.startswith("RESULT ")))
+        return found["median_s"], found["peak_rss_mb"], foreign
+    command = [args.python, os.path.abspath(__file__), "--as-peer", "--length", str(length)]
+    for name in ("config", "batch", "precision", "threads", "steps", "dropout", "attention_dropout"):
+        command += ["--" + name.replace("_", "-"), str(getattr(args, name))]
+    output, foreign = run(command, environment)
+    found = json.loads(output)
+    return found["seconds"], found["peak_mb"], foreign
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--lengths", default="1024,2048")
+    p.add_argument("--config", default="small", choices=CONFIGS)
+    p.add_argument("--model", default="transformer")
+    p.add_argument("--batch", type=int, default=32)
+    p.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
+    p.add_argument("--threads", type=int, default=os.cpu_count())
+    p.add_argument("--steps", type=int, default=3, help="timed steps of a process")
+    p.add_argument("--pairs", type=int, default=7)
+    p.add_argument("--retries", type=int, default=2)
+    p.add_argument("--dropout", type=float, default=0.1)
+    p.add_argument("--attention-dropout", type=float, default=0.0)
+    p.add_argument("--binary", default=os.path.join(ROOT, ".build/release/lra-train"))
+    p.add_argument("--python", default=os.path.join(ROOT, ".deps/venv/bin/python"))
+    p.add_argument("--preload", default="", help="a malloc for the peer, such as libtcmalloc_minimal.so.4")
+    p.add_argument("--peer", default="", help="a peers.py")
+    p.add_argument("--impl", default="hand", help="its implementation")
+    p.add_argument("--as-peer", action="store_true", help=argparse.SUPPRESS)
+    p.add_argument("--length", type=int, help=argparse.SUPPRESS)
+    args = p.parse_args()
+    if args.as_peer:
+        return peer(args)
+    for length in map(int, args.lengths.split(",")):
+        pairs, marked = [], 0
+        for pair in range(args.pairs):
+            for attempt in range(args.retries + 1):
+                order = (ours, theirs) if pair % 2 == 0 else (theirs, ours)
+                found = {side: side(args, length) for side in order}
+                clean = max(result[2] for result in found.values()) < 0.06
+                if clean:
+                    break
+            marked += not clean
+            pairs.append((found[ours], found[theirs]))
+        ratios = sorted(theirs[0] / ours[0] for ours, theirs in pairs)
+        ours_s, theirs_s = (statistics.median(pair[side][0] for pair in pairs) for side in (0, 1))
+        print(json.dumps(dict(
+            config=args.config, model=args.model, length=length, batch=args.batch, precision=args.precision,
+            threads=args.threads, dropout=args.dropout, attention_dropout=args.attention_dropout,
+            peer=args.impl if args.peer else "sdpa", ours_s=round(ours_s, 4), peer_s=round(theirs_s, 4),
+            speedup=dict(min=round(ratios[0], 3), median=round(statistics.median(ratios), 3), max=round(ratios[-1], 3)),
+            ours_above_baseline_mb=round(statistics.median(pair[0][1] for pair in pairs)),
+            peer_process_mb=round(statistics.median(pair[1][1] for pair in pairs)), pairs=len(pairs), disturbed=marked)),
+            flush=True)
+
+
+if __name__ == "__main__":
+    main()

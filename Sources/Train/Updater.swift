@@ -1,0 +1,61 @@
+import Attention
+import Tensors
+
+/// One optimiser step: forward and backward in parts, clipping, AdamW.
+struct Updater {
+  let runner: ModelRunner
+  let adam: AdamW
+  private let schedule: Schedule
+  private let parameters: [NamedParameter]
+
+  init(_ runner: ModelRunner) throws {
+    self.runner = runner
+    let optimizer = runner.recipe.optimizer
+    parameters = runner.classifier.parameters
+    schedule = try Schedule(runner.recipe)
+    adam = try AdamW(
+      parameters,
+      .init(
+        beta1: optimizer.beta1, beta2: optimizer.beta2, eps: optimizer.eps,
+        weightDecay: optimizer.weightDecay),
+      exempt: Set(optimizer.noDecay.compactMap(Parameter.Kind.init(rawValue:))))
+  }
+
+  /// What a step gave.
+  struct Outcome {
+    var loss: Double
+    var accuracy: Double
+    var learningRate: Double
+  }
+
+  /// Does the step of a batch's number.
+  ///
+  /// Losses are summed over the parts and divided by the batch's global count, so the number of
+  /// parts changes nothing but rounding. A loss that is not finite leaves the weights alone.
+  func update(_ batch: Batch) throws -> Outcome {
+    for named in parameters { named.parameter.value.clearGradient() }
+    var loss = 0.0
+    var correct = 0.0
+    let accumulate = runner.recipe.train.accumulate
+    let part = (batch.count + accumulate - 1) / accumulate
+    for first in stride(from: 0, to: batch.count, by: part) {
+      let rows = first..<min(first + part, batch.count)
+      let logits = try runner.logits(batch, rows: rows, step: batch.number, training: true)
+      let labels = try Tensor.from(batch.labels[rows].map(Int64.init), [rows.count])
+        .to(runner.device)
+      let mean = try logits.crossEntropySum(labels) * (1 / Double(batch.globalCount))
+      try mean.backward()
+      loss += try mean.item()
+      correct += try withoutGradient {
+        try logits.argmax(1).equal(labels).to(.float32).sum().item()
+      }
+    }
+    let learningRate = schedule.learningRate(at: batch.number)
+    if let limit = runner.recipe.optimizer.gradClipNorm {
+      try clipGradients(parameters, maxNorm: limit)
+    }
+    if loss.isFinite { try adam.step(learningRate: learningRate) }
+    return Outcome(
+      loss: loss, accuracy: correct / Double(max(1, batch.count)), learningRate: learningRate)
+  }
+}
