@@ -98,7 +98,7 @@ struct DamageTests {
     #expect(repaired.output.contains("moved aside to data/listops-64/quarantine/train-00001.npy"))
   }
 
-  @Test("reading a damaged example exits 4 and says how to repair", arguments: ["label", "payload"])
+  @Test("a damaged example exits 4 and says how to repair", arguments: ["label", "payload"])
   func read(what: String) throws {
     let folder = try smallFolder()
     let damage = try #require(Damage(rawValue: what))
@@ -107,7 +107,7 @@ struct DamageTests {
     #expect(outcome.exit == 4)
     #expect(
       outcome.error.contains(
-        #/^error: listops-64 train/[0-9]+ does not match its checksum \(shard train-00001.npy/#
+        #/^error: listops-64 train/[0-9]+ does not match its checksum \(shard train-00001/#
       ), "\(outcome.error)")
     #expect(
       outcome.error.hasSuffix(
