@@ -53,7 +53,7 @@ done
 mkdir killed
 count=0
 duration=$((middle - start))
-for number in $(seq "$kills"); do
+while [ $count -lt "$kills" ]; do
   "$tool" gen listops --db killed/data.sqlite --quiet > /dev/null 2>&1 &
   # Each run is killed at a random moment; the runs together would make the dataset several times.
   sleep "$(awk -v d=$duration -v r=$RANDOM 'BEGIN { printf "%.3f", d / 1000 * r / 32768 / 3 }')"
