@@ -14,6 +14,7 @@ public enum ParserVerdict: Sendable {
 ///
 /// Errors become `error: ...` and the next step on stderr; with `--json` among the arguments one object
 /// `{schema, error: {exit, code, message, path, position, next}}` on stdout.
+/// An `interrupted` error without a next step of its own gets `Resume with the same command: ...`.
 /// - Parameters:
 ///   - arguments: without the program's name.
 ///   - verdict: what the parser says of an error that is not reportable.
@@ -47,6 +48,14 @@ public func runTool(
 }
 
 private func report(_ error: any ReportableError, json: Bool) -> Never {
+  var error = error
+  if error.codeName == "interrupted" && error.next == nil {
+    let tool = CommandLine.arguments.first?.split(separator: "/").last.map(String.init) ?? ""
+    error = Failure(
+      exitCode: error.exitCode, codeName: error.codeName, error.message, path: error.path,
+      position: error.position,
+      next: "Resume with the same command: \(commandLine(of: tool))")
+  }
   if json {
     JSONOutput.print(error: error)
   } else {

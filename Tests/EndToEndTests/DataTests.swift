@@ -171,7 +171,7 @@ struct DataTests {
     #expect(asked.exit == 64)
     #expect(
       asked.error == """
-        error: this would delete listops-64: 340 examples, 10 files, 22.9 kB in data/listops-64
+        error: this would delete listops-64: 340 examples, 10 files, 22.6 kB in data/listops-64
         delete it with: lra-data rm listops-64 --yes --db data.sqlite
 
         """)

@@ -12,13 +12,13 @@ enum Damage: String, CaseIterable, CustomTestStringConvertible {
   func apply(_ folder: TemporaryFolder) throws {
     let shard = folder.file("data/listops-64/train-00001.npy")
     switch self {
-    case .label: try sql(folder, "UPDATE example SET label=label^1 WHERE position=130")
+    case .label: try sql(folder, "UPDATE example SET label=(label+1)%10 WHERE position=130")
     case .offset:
-      try sql(folder, "UPDATE example SET offset=offset^4 WHERE split_id=1 AND position=130")
+      try sql(folder, "UPDATE example SET offset=offset+4 WHERE split_id=1 AND position=130")
     case .length:
-      try sql(folder, "UPDATE example SET length=length^1 WHERE split_id=1 AND position=130")
+      try sql(folder, "UPDATE example SET length=length-1 WHERE split_id=1 AND position=130")
     case .check64:
-      try sql(folder, "UPDATE example SET check64=check64^256 WHERE split_id=1 AND position=130")
+      try sql(folder, "UPDATE example SET check64=check64+256 WHERE split_id=1 AND position=130")
     case .row: try sql(folder, "DELETE FROM example WHERE split_id=1 AND position=130")
     case .shardRow:
       try sql(folder, "DELETE FROM shard WHERE path LIKE '%train-00001%'")
@@ -98,7 +98,7 @@ struct DamageTests {
     #expect(repaired.output.contains("moved aside to data/listops-64/quarantine/train-00001.npy"))
   }
 
-  @Test("reading a damaged example exits 4 and says how to repair", arguments: ["label", "payload"])
+  @Test("a damaged example exits 4 and says how to repair", arguments: ["label", "payload"])
   func read(what: String) throws {
     let folder = try smallFolder()
     let damage = try #require(Damage(rawValue: what))
@@ -107,7 +107,7 @@ struct DamageTests {
     #expect(outcome.exit == 4)
     #expect(
       outcome.error.contains(
-        #/^error: listops-64 train/[0-9]+ does not match its checksum \(shard train-00001.npy/#
+        #/^error: listops-64 train/[0-9]+ does not match its checksum \(shard train-00001/#
       ), "\(outcome.error)")
     #expect(
       outcome.error.hasSuffix(
