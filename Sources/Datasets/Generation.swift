@@ -177,9 +177,7 @@ struct Generation: Sendable {
   }
 
   private func path(_ job: Job) -> String {
-    let digits = String(job.ordinal)
-    let number = String(repeating: "0", count: max(0, 5 - digits.count)) + digits
-    return "data/\(plan.name)/\(job.split.name)-\(number).npy"
+    ShardRecord.path(dataset: plan.name, split: job.split.name, ordinal: job.ordinal)
   }
 
   /// The digests of a shard that an earlier run made; every example is checked.

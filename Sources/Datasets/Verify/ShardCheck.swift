@@ -22,7 +22,7 @@ struct ExpectedShard: Sendable {
       ExpectedShard(
         split: split, ordinal: ordinal,
         range: ordinal * size..<min((ordinal + 1) * size, split.count),
-        path: path(dataset, split.name, ordinal),
+        path: ShardRecord.path(dataset: dataset, split: split.name, ordinal: ordinal),
         record: records.first { $0.ordinal == ordinal })
     }
     return (expected, records.filter { !(0..<count).contains($0.ordinal) })
@@ -39,12 +39,6 @@ struct ExpectedShard: Sendable {
     }
     let best = votes.filter { $0.key > 0 }.max { ($0.value, $0.key) < ($1.value, $1.key) }
     return best?.key ?? max(1, records.isEmpty ? min(4096, split.count) : split.count)
-  }
-
-  private static func path(_ dataset: String, _ split: String, _ ordinal: Int) -> String {
-    let digits = String(ordinal)
-    let number = String(repeating: "0", count: max(0, 5 - digits.count)) + digits
-    return "data/\(dataset)/\(split)-\(number).npy"
   }
 }
 
