@@ -64,7 +64,8 @@ public final class MetricsLog: Sendable {
     let lines = try MetricsLog.parse(path)
     let kept = lines.prefix { $0.line.step <= step }
     log = try AppendLog(at: path, keeping: kept.last?.end ?? 0)
-    evaluations = Set(kept.map(\.line).filter { $0.split != "train" }.map { MetricsLog.place(of: $0) })
+    evaluations = Set(
+      kept.map(\.line).filter { $0.split != "train" }.map { MetricsLog.place(of: $0) })
   }
 
   /// Adds a line; an evaluation that stands there from before a resume is not repeated.

@@ -221,6 +221,9 @@ public final class Trainer {
       best = try testScore(step: step, isCancelled)
       try logs.evaluation(best.test, split: "test", step: step, seconds: nil)
     }
+    let lastValidation = try MetricsLog.read(folder.metricsPath).last {
+      $0.split == "validation" && $0.step == state.step
+    }?.accuracy
     let validation = state.best?.accuracy ?? 0
     let majority = try data.baselines(on: data.validation).majority.value
     let count = min(recipe.eval.numEvalExamples ?? .max, data.validation.count)
@@ -228,7 +231,8 @@ public final class Trainer {
     return RunResult(
       run: folder.path, state: counted.interval.lowerBound > majority ? .finished : .plateau,
       step: state.step, seed: recipe.train.randomSeed, parameters: parameterCount,
-      best: best.score(validation: state.best?.accuracy), last: last.score(validation: nil),
+      best: best.score(validation: state.best?.accuracy),
+      last: last.score(validation: lastValidation),
       baselines: try data.baselines(on: data.test), stepsPerSecond: meter.stepsPerSecond,
       wait: meter.wait, peakBytes: max(0, Machine.peakBytes - baselineBytes),
       recipeDigest: recipe.digestText, dataDigest: data.digest, validationMajority: majority)

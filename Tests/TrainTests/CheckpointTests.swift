@@ -58,10 +58,13 @@ struct CheckpointTests {
       try text.write(to: url, atomically: true, encoding: .utf8)
       let error = #expect(throws: TrainError.self) { try run.trainer() }
       #expect(error?.code.exitCode == 65)
-      #expect(error?.message == "\(path) is not a checkpoint: state.json is not the state of step 4")
+      #expect(
+        error?.message == "\(path) is not a checkpoint: state.json is not the state of step 4")
     }
     // What still reads as a state is refused by its own checksum.
-    for (old, new) in [("\"position\" : 4", "\"position\" : 5"), ("\"loss\" : ", "\"loss\" : 1")] {
+    for (old, new) in [
+      ("\"position\" : 4", "\"position\" : 5"), ("\"loss\" : ", "\"loss\" : 1"),
+    ] {
       #expect(good.contains(old))
       try good.replacing(old, with: new).write(to: url, atomically: true, encoding: .utf8)
       let error = #expect(throws: TrainError.self) { try run.trainer() }

@@ -66,7 +66,9 @@ struct TrainerTests {
     #expect(validations.map(\.step) == [5, 10, 12])
     let highest = validations.compactMap(\.accuracy).max()
     #expect(result.best.validation == highest)
-    #expect(RunResult.read(try run.runFolder()) == result)
+    var printed = result
+    printed.validationMajority = nil
+    #expect(RunResult.read(try run.runFolder()) == printed)
   }
 
   @Test("a run that diverges keeps its last good checkpoint and says so in the database")
