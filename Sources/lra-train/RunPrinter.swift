@@ -51,9 +51,12 @@ struct RunPrinter {
     line.clear()
     if common.json { return try JSONOutput.print(command: "train", result) }
     scores(result)
+    if result.failure != nil { return }  // which says itself what to do
+    let database = common.db == "data.sqlite" ? "" : " --db \(shellQuoted(common.db))"
+    let run = shellQuoted(result.run)
     Terminal.err(
-      "Next: lra-train eval \(result.run) --split test --db \(common.db)"
-        + " · lra-train resume \(result.run) --steps \(2 * result.step) --db \(common.db)")
+      "Next: lra-train eval \(run)\(database)"
+        + " · lra-train resume \(run) --steps \(2 * result.step)\(database)")
   }
 
   /// The scores of a run that was finished before; it ends as it ended then.

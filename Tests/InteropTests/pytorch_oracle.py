@@ -192,13 +192,15 @@ def compare_gradients(folder):
     loss.backward()
     assert set(ours) == set(w), "other names"
     plain = {n: float((ours[n] - w[n].grad).abs().max()) for n in w}
-    # Floor: where the true gradient is zero (the bias of keys), only rounding is there to compare.
-    relative = {n: plain[n] / max(float(w[n].grad.abs().max()), case["floor"]) for n in w}
+    # Where the true gradient is zero (the bias of keys), there is only rounding to compare.
+    largest = {n: float(t.grad.abs().max()) for n, t in w.items()}
+    relative = {n: plain[n] / largest[n] for n in w if largest[n] >= case["floor"]}
     worst = max(relative, key=relative.get)
     return {
         "name": case["name"], "loss": float(loss), "lossDifference": abs(float(loss) - case["loss"]),
         "plain": max(plain.values()), "relative": relative[worst], "worst": worst,
-        "parameters": len(w), "smallestGradient": min(float(t.grad.abs().max()) for t in w.values())}
+        "zeros": sorted(set(w) - set(relative)), "parameters": len(w),
+        "rounding": max([0.0] + [plain[n] for n in w if n not in relative])}
 
 
 def recipe(path):

@@ -8,7 +8,8 @@ import Testing
 struct ProtocolTests {
   /// What each protocol says something about; a protocol that loses or gains a task shows here.
   private static let tasks: [String: [String]] = [
-    "small": Recipe.tasks, "paper": Recipe.tasks, "released": Recipe.tasks, "demo": ["listops"],
+    "small": Recipe.tasks, "paper": Array(Recipe.tasks.dropLast()), "released": Recipe.tasks,
+    "demo": ["listops"],
   ]
 
   @Test("every protocol resolves for each of its tasks, and its model can be built")

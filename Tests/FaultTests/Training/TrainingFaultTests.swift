@@ -41,7 +41,7 @@ struct TrainingFaultTests {
 
   /// Unfinished checkpoints.
   private func partials(_ folder: String) -> Int {
-    guard let run = try? runName(folder),
+    guard let run = runThere(folder),
       let names = try? FileManager.default.contentsOfDirectory(
         atPath: "\(folder)/\(run)/checkpoints")
     else { return 0 }

@@ -24,9 +24,12 @@ let trainingData = [
 ]
 
 /// The only run in a folder.
-func runName(_ folder: String) throws -> String {
-  let runs = try FileManager.default.contentsOfDirectory(atPath: folder + "/runs")
-  return "runs/" + (try #require(runs.first))
+func runName(_ folder: String) throws -> String { try #require(runThere(folder)) }
+
+/// The run in a folder, nil before there is one.
+func runThere(_ folder: String) -> String? {
+  let runs = try? FileManager.default.contentsOfDirectory(atPath: folder + "/runs")
+  return runs?.first.map { "runs/" + $0 }
 }
 
 /// What a run computed: the lines of metrics without times, the tensors of its last step.
@@ -58,7 +61,7 @@ struct Computed: Equatable {
 
 /// How many lines of metrics a folder's run has; 0 before it exists.
 func metricsLines(_ folder: String) -> Int {
-  guard let run = try? runName(folder),
+  guard let run = runThere(folder),
     let bytes = FileManager.default.contents(atPath: "\(folder)/\(run)/metrics.jsonl")
   else { return 0 }
   return bytes.count { $0 == UInt8(ascii: "\n") }
