@@ -20,7 +20,9 @@ struct LRATrain: ParsableCommand {
   static func verdict(_ error: any Error) -> ParserVerdict {
     if exitCode(for: error) == .success { return .answer(fullMessage(for: error)) }
     if exitCode(for: error) == .validationFailure {
-      return .usage(message: message(for: error), help: "see: lra-train --help")
+      let message = message(for: error)
+      return .usage(
+        message: message.prefix(1).lowercased() + message.dropFirst(), help: "see: lra-train --help")
     }
     return .other
   }
