@@ -13,7 +13,7 @@ options=(--quiet --threads 2 --set train.num_train_steps=200 --set eval.eval_fre
   --set eval.checkpoint_freq=2 --set train.batch_size=8 --set data.bucket_batches=4
   --set schedule.warmup=10 --set optimizer.learning_rate=0.003)
 
-lines() { cat runs/*/metrics.jsonl 2>/dev/null | wc -l; }
+lines() { { cat runs/*/metrics.jsonl 2>/dev/null || true; } | wc -l; }
 losses() { sed 's/, "seconds".*//' runs/*/metrics.jsonl; }
 
 for name in whole killed; do
@@ -35,7 +35,7 @@ while [ "$done_kills" -lt "$kills" ]; do
   kill -9 $pid 2>/dev/null || { echo "error: the run ended after $done_kills kills"; cat log.txt; exit 1; }
   wait $pid 2>/dev/null || true
   done_kills=$((done_kills + 1))
-  if ls -A runs/*/checkpoints | grep -q partial; then partial=$((partial + 1)); fi
+  if compgen -G 'runs/*/checkpoints/.*.partial' > /dev/null; then partial=$((partial + 1)); fi
 done
 last=0; "$bin/lra-train" "${options[@]}" || last=$?
 [ "$code" = "$last" ] || { echo "error: exit $last instead of $code"; exit 1; }

@@ -6,8 +6,8 @@ import Tensors
 
 /// What a checkpoint knows besides tensors: `state.json`.
 public struct CheckpointState: Codable, Sendable, Equatable {
-  /// The best evaluation so far.
-  public struct Best: Codable, Sendable, Equatable {
+  /// What an evaluation on the validation split found.
+  public struct Validation: Codable, Sendable, Equatable {
     /// Its step.
     public var step: Int
     /// Share of right predictions on the validation split.
@@ -38,12 +38,12 @@ public struct CheckpointState: Codable, Sendable, Equatable {
   public var schema = 1
   /// Steps done.
   public var step: Int
-  /// The last step whose evaluation is done; one that is due comes first after a resume.
-  public var evaluatedStep: Int
+  /// The last evaluation; one that is due comes first after a resume.
+  public var evaluated: Validation?
   /// Where the loader goes on.
   public var loader: Place
   /// The best evaluation; nil before the first.
-  public var best: Best?
+  public var best: Validation?
   /// SHA-256 of the resolved recipe.
   public var recipeSha256: String
   /// Content digest of the dataset.

@@ -36,7 +36,7 @@ struct TrainerTests {
       (accuracy.correct, accuracy.count) = (correct, 10)
       return Evaluation(accuracy: accuracy, loss: loss)
     }
-    let best = CheckpointState.Best(step: 5, accuracy: 0.5, loss: 1)
+    let best = CheckpointState.Validation(step: 5, accuracy: 0.5, loss: 1)
     #expect(eval.prefers(found(0, 9), to: nil))
     #expect(eval.prefers(found(6, 9), to: best))
     #expect(!eval.prefers(found(4, 0.1), to: best))
