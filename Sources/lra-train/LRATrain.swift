@@ -22,7 +22,8 @@ struct LRATrain: ParsableCommand {
     if exitCode(for: error) == .validationFailure {
       let message = message(for: error)
       return .usage(
-        message: message.prefix(1).lowercased() + message.dropFirst(), help: "see: lra-train --help")
+        message: message.prefix(1).lowercased() + message.dropFirst(), help: "see: lra-train --help"
+      )
     }
     return .other
   }
