@@ -13,7 +13,7 @@ public struct LinearTransformer: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "linear", summary: "features elu + 1 in place of softmax", time: "L d^2", memory: "L d",
+    name: "linear", summary: "features elu + 1, no softmax", time: "L d^2", memory: "L d",
     directions: [.bidirectional, .causal], paper: "2006.16236")
   /// No keys.
   public static let defaults = Configuration()

@@ -111,7 +111,7 @@ struct TrainErrorTests {
     let folder = try folder()
     try expect(
       folder, ["--model", "bigbirb"], exit: 64,
-      "error: model bigbirb is unknown\nchoose one of: transformer\n")
+      "error: model bigbirb is unknown\nchoose one of: transformer, linformer, linear\n")
     try expect(
       folder, ["--set", "model.attention.block=3"], exit: 64,
       """
