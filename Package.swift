@@ -13,9 +13,13 @@ let strict: [SwiftSetting] = [.swiftLanguageMode(.v6)]
 let dataTargets: [Target] = [
   .target(name: "Tokenizers", swiftSettings: strict),
   .target(
+    name: "CMPFR", linkerSettings: [.linkedLibrary("mpfr"), .linkedLibrary("gmp")]),
+  .target(
+    name: "CPNG", linkerSettings: [.linkedLibrary("png"), .linkedLibrary("z")]),
+  .target(
     name: "Datasets",
     dependencies: [
-      "Tokenizers",
+      "Tokenizers", "CMPFR", "CPNG",
       .product(name: "GRDB", package: "GRDB.swift"),
       .product(name: "Crypto", package: "swift-crypto"),
     ], swiftSettings: strict),
@@ -24,7 +28,8 @@ let dataTargets: [Target] = [
     name: "lra-data", dependencies: ["Datasets", "Console", argumentParser], swiftSettings: strict),
   .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers"], swiftSettings: strict),
   .testTarget(
-    name: "DatasetsTests", dependencies: ["Datasets", "Console"], swiftSettings: strict),
+    name: "DatasetsTests", dependencies: ["Datasets", "Console"],
+    exclude: ["sprite-vectors.txt", "sprite_vectors.py"], swiftSettings: strict),
 ]
 
 let trainTargets: [Target] = [

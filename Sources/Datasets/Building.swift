@@ -11,19 +11,30 @@ extension DatasetStore {
   public func build(
     _ manifest: Manifest, path: String, name: String? = nil, options: GenerationOptions = .init()
   ) throws -> GenerationResult {
-    guard manifest.task == ListOpsConfiguration.task,
-      manifest.generatorVersion == ListOpsConfiguration.generatorVersion,
-      let configuration = ListOpsConfiguration(parameters: manifest.parameters),
-      let seed = manifest.seed
-    else { throw DatasetError.manifestNotBuildable(path, task: manifest.task) }
+    guard let seed = manifest.seed else {
+      throw DatasetError.manifestNotBuildable(path, task: manifest.task)
+    }
+    let name = name ?? manifest.name
+    let splits = manifest.splits.map {
+      SplitSize(name: $0.name, ordinal: $0.ordinal, count: $0.examples)
+    }
     var options = options
     options.shardExamples = manifest.shardExamples
     options.expected = manifest
-    return try generateListOps(
-      configuration, name: name ?? manifest.name, seed: seed,
-      splits: manifest.splits.map {
-        SplitSize(name: $0.name, ordinal: $0.ordinal, count: $0.examples)
-      }, options: options)
+    switch (manifest.task, manifest.generatorVersion) {
+    case (ListOpsConfiguration.task, ListOpsConfiguration.generatorVersion):
+      guard let configuration = ListOpsConfiguration(parameters: manifest.parameters) else { break }
+      return try generateListOps(
+        configuration, name: name, seed: seed, splits: splits, options: options)
+    case (PathfinderConfiguration.task, PathfinderConfiguration.generatorVersion):
+      guard let configuration = PathfinderConfiguration(parameters: manifest.parameters) else {
+        break
+      }
+      return try generatePathfinder(
+        configuration, name: name, seed: seed, splits: splits, options: options)
+    default: break
+    }
+    throw DatasetError.manifestNotBuildable(path, task: manifest.task)
   }
 }
 
@@ -47,22 +58,31 @@ extension ListOpsConfiguration {
     seed: Int, splits: [SplitSize], options: GenerationOptions
   ) throws -> GenerationEstimate {
     try validate()
-    let plan = GenerationPlan(listOps: self, name: datasetName, seed: seed, splits: splits)
-    try plan.validate()
+    return try GenerationPlan(listOps: self, name: datasetName, seed: seed, splits: splits)
+      .estimate(options)
+  }
+}
+
+extension GenerationPlan {
+  /// What the generation would cost; makes some examples in memory.
+  func estimate(_ options: GenerationOptions) throws -> GenerationEstimate {
+    try validate()
     guard let first = splits.first(where: { $0.count > 0 }) else {
       throw DatasetError.invalidParameter("every split is empty; ask for at least one example")
     }
     let sample = min(256, first.count)
+    _ = try makeShard(first, 0..<1) { _ in }  // builds what is built once
     let start = DispatchTime.now().uptimeNanoseconds
-    let symbols = try plan.makeShard(first, 0..<sample) { _ in }.symbols.count
+    let made = try makeShard(first, 0..<sample) { _ in }
     let seconds = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
     let total = splits.reduce(0) { $0 + $1.count }
     let shards = splits.reduce(0) {
       $0 + ($1.count + options.shardExamples - 1) / max(1, options.shardExamples)
     }
-    let tokens = total * symbols / sample
+    let perShard = form == .symbols ? NpyHeader.bytes : 2 * TarHeader.blockBytes
     return GenerationEstimate(
-      tokens: tokens, bytes: tokens + NpyHeader.bytes * shards, shards: shards,
+      tokens: total * made.tokens / sample,
+      bytes: total * (made.fileBytes - perShard) / sample + perShard * shards, shards: shards,
       seconds: seconds / Double(sample) * Double(total) / Double(max(1, options.threads)))
   }
 }

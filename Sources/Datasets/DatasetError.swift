@@ -243,6 +243,19 @@ extension DatasetError {
       position: position, next: "widen the lengths, or change --max-depth or --max-args")
   }
 
+  static func placementsExhausted(
+    _ split: String, _ position: Int, attempts: UInt64
+  ) -> DatasetError {
+    DatasetError(
+      .usage,
+      "\(split)/\(position): none of \(Int(clamping: attempts).grouped) attempts places two paths",
+      position: position, next: "allow more with --max-attempts")
+  }
+
+  static func noEncoder() -> DatasetError {
+    DatasetError(.failure, "no memory for writing images")
+  }
+
   static func interrupted(safe: Int, of total: Int, unit: String, path: String) -> DatasetError {
     DatasetError(
       .interrupted,

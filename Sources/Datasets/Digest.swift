@@ -77,9 +77,11 @@ public enum Digest {
   /// - Parameters:
   ///   - label: nil counts as -1.
   ///   - meta: the UTF-8 text of the row's meta, empty for NULL.
-  ///   - stored: the bytes as they lie in the shard; image then mask.
+  ///   - stored: the bytes as they lie in the shard.
+  ///   - mask: those of the image's mask.
   public static func check64(
-    position: Int, label: Int?, meta: [UInt8] = [], stored: UnsafeBufferPointer<UInt8>
+    position: Int, label: Int?, meta: [UInt8] = [], stored: UnsafeBufferPointer<UInt8>,
+    mask: UnsafeBufferPointer<UInt8>? = nil
   ) -> Int64 {
     var hash = SHA256()
     let head = (
@@ -91,6 +93,7 @@ public enum Digest {
     }
     if !meta.isEmpty { hash.update(data: meta) }
     hash.update(bufferPointer: UnsafeRawBufferPointer(stored))
+    if let mask { hash.update(bufferPointer: UnsafeRawBufferPointer(mask)) }
     return hash.finalize().withUnsafeBytes {
       Int64(littleEndian: $0.loadUnaligned(as: Int64.self))
     }

@@ -168,16 +168,17 @@ struct Generation: Sendable {
     let content = try plan.makeShard(job.size, job.range, step)
     meter.report(job.size)
     // A leftover of an interrupted run holds the same bytes; others belong to another database.
-    let target = store.file(path(job))
+    let path = path(job)
+    let target = store.file(path)
     if let there = FileManager.default.contents(atPath: target), !content.isFile(there) {
-      throw DatasetError.foreignShard(path(job), dataset: plan.name, database: store.path)
+      throw DatasetError.foreignShard(path, dataset: plan.name, database: store.path)
     }
     let (shard, sideTable) = try content.publish(target)
     return .made(content, shard, sideTable)
   }
 
   private func path(_ job: Job) -> String {
-    ShardRecord.path(dataset: plan.name, split: job.split.name, ordinal: job.ordinal)
+    plan.form.path(plan.name, split: job.split.name, ordinal: job.ordinal)
   }
 
   /// The digests of a shard that an earlier run made; every example is checked.
@@ -185,11 +186,11 @@ struct Generation: Sendable {
     of record: ShardRecord, _ job: Job, _ index: Index, _ step: GenerationPlan.Step
   ) throws -> [UInt8] {
     let reader = ShardReader(
-      record, split: job.split.name, dataset: plan.name, store: store)
+      record, split: job.split.name, dataset: plan.name, form: plan.form, store: store)
     var leaves: [UInt8] = []
-    try reader.forEach(try index.examples(of: record)) { row, symbols in
+    try reader.forEach(try index.examples(of: record)) { row, parts in
       leaves.append(
-        contentsOf: Digest.leaf(position: row.position, label: row.label, parts: [symbols]))
+        contentsOf: Digest.leaf(position: row.position, label: row.label, parts: parts))
       try step(1)
     }
     return leaves
@@ -202,9 +203,10 @@ struct Generation: Sendable {
     try index.write { database in
       try database.execute(
         sql: "INSERT INTO shard(split_id, ordinal, path, encoding, first, count, bytes, sha256, "
-          + "meta_bytes, meta_sha256) VALUES(?,?,?,'u8',?,?,?,?,?,?)",
+          + "meta_bytes, meta_sha256) VALUES(?,?,?,?,?,?,?,?,?,?)",
         arguments: [
-          job.split.id, job.ordinal, path(job), job.range.lowerBound, job.range.count, shard.bytes,
+          job.split.id, job.ordinal, path(job), plan.form.encoding, job.range.lowerBound,
+          job.range.count, shard.bytes,
           Data(shard.sha256), sideTable.bytes, Data(sideTable.sha256),
         ])
       try Index.insert(content, split: job.split.id, shard: database.lastInsertedRowID, database)
@@ -241,7 +243,7 @@ struct Generation: Sendable {
     return GenerationResult(
       dataset: plan.name, task: plan.task, state: state,
       splits: splits.map { .init(name: $0.name, ordinal: $0.ordinal, count: $0.count) },
-      tokens: shards.reduce(0) { $0 + $1.bytes - NpyHeader.bytes },
+      tokens: shards.reduce(0) { $0 + plan.form.tokens(of: $1) },
       bytes: shards.reduce(0) { $0 + $1.bytes }, shards: shards.count, seconds: seconds,
       contentDigest: digest,
       manifestMatch: options.expected.map { $0.agrees(with: dataset, splits) })

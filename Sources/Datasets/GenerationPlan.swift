@@ -11,6 +11,8 @@ struct GenerationPlan: Sendable {
   let splits: [SplitSize]
   /// What users call the examples: `examples`, `images`.
   let unit: String
+  /// How the shards hold the examples.
+  var form: StoredForm { StoredForm(task: task, config: config) }
   /// A pure function of split and range; calls the step now and then.
   let makeShard: @Sendable (SplitSize, Range<Int>, Step) throws -> ShardContent
 
@@ -26,6 +28,12 @@ struct GenerationPlan: Sendable {
     case (ListOpsConfiguration.task, ListOpsConfiguration.generatorVersion):
       guard let configuration = ListOpsConfiguration(parameters: parameters) else { return nil }
       self.init(listOps: configuration, name: dataset.name, seed: seed, splits: sizes)
+    case (PathfinderConfiguration.task, PathfinderConfiguration.generatorVersion):
+      guard let configuration = PathfinderConfiguration(parameters: parameters) else { return nil }
+      // What is in a database was found, whatever the limit was.
+      self.init(
+        pathfinder: configuration, name: dataset.name, seed: seed, splits: sizes,
+        maxAttempts: Int.max)
     default: return nil
     }
   }

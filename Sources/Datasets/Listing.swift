@@ -28,9 +28,12 @@ extension DatasetStore {
           database,
           sql: "SELECT min(length) AS least, max(length) AS most FROM example "
             + "WHERE split_id IN (\(splits))", arguments: [record.id])
+        let form = StoredForm(of: record)
         return DatasetListing(
-          summary: summary, minLength: try lengths?.optionalInteger("least"),
-          maxLength: try lengths?.optionalInteger("most"), bytes: bytes ?? 0)
+          summary: summary,
+          minLength: try lengths?.optionalInteger("least").map(form.tokens(stored:)),
+          maxLength: try lengths?.optionalInteger("most").map(form.tokens(stored:)),
+          bytes: bytes ?? 0)
       }
     }
   }

@@ -59,6 +59,12 @@ extension Manifest {
         "Nangia and Bowman, ListOps: A Diagnostic Dataset for Latent Tree Learning, NAACL SRW 2018, "
           + "arXiv 1804.06028; " + benchmark
       )
+    case PathfinderConfiguration.task:
+      return (
+        "CC0-1.0",
+        "Linsley, Kim, Veerabadran, Windolf and Serre, Learning long-range spatial dependencies with "
+          + "horizontal gated recurrent units, NeurIPS 2018, arXiv 1805.08315; " + benchmark
+      )
     default: return ("see the sources", benchmark)
     }
   }
@@ -102,13 +108,14 @@ private struct SplitSurvey {
     _ threads: Int
   ) throws {
     let shards = try index.shards(of: split)
+    let form = StoredForm(of: dataset)
     let read = Guarded<(contents: [ContentKey], rows: [ExampleRow])>(([], []))
     try OrderedWork.run(count: shards.count, threads: threads) { number in
       let rows = try index.examples(of: shards[number])
       var contents: [ContentKey] = []
       let reader = ShardReader(
-        shards[number], split: split.name, dataset: dataset.name, store: store)
-      try reader.forEach(rows) { contents.append(ContentKey($1)) }
+        shards[number], split: split.name, dataset: dataset.name, form: form, store: store)
+      try reader.forEach(rows) { _, parts in contents += parts.prefix(1).map(ContentKey.init) }
       return (contents, rows)
     } commit: { _, shard in
       read.withLock {
@@ -125,7 +132,7 @@ private struct SplitSurvey {
     }
     self.contents = contents
     for row in rows { labels["\(row.label ?? -1)", default: 0] += 1 }
-    let sorted = rows.map(\.length).sorted()
+    let sorted = rows.map { form.tokens(stored: $0.length) }.sorted()
     lengths = Manifest.Lengths(
       min: sorted[0], lowerQuartile: sorted[sorted.count / 4], median: sorted[sorted.count / 2],
       upperQuartile: sorted[sorted.count * 3 / 4], max: sorted[sorted.count - 1],

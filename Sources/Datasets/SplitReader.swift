@@ -9,17 +9,24 @@ public final class SplitReader: Sendable {
   public let split: String
   /// How many examples the split has.
   public let count: Int
-  /// Stored symbols per example, by position.
+  /// Tokens per example, by position: symbols of a sequence, pixels of an image.
   public let lengths: [Int32]
   /// Classes by position; -1 for unlabelled examples.
   public let labels: [Int32]
   /// SHA-256 over the content of the whole dataset, 32 bytes; nil while it is incomplete.
   public let contentDigest: [UInt8]?
 
+  /// Pixels of a side when the examples are images; nil for sequences.
+  public let imageSize: Int?
+  /// Examples are images with a mask.
+  public let hasMasks: Bool
+
+  private let form: StoredForm
   private let database: String
   private let shards: [MappedShard]
   private let shardOfRow: [Int32]  // by position, into `shards`
   private let offsets: [Int]
+  private let storedLengths: [Int32]
   private let checks: [Int64]
   private let metas: [Int: [UInt8]]
 
@@ -33,6 +40,7 @@ public final class SplitReader: Sendable {
 
     var shardNumbers: [Int64: Int32] = [:]
     for (number, record) in records.enumerated() { shardNumbers[record.id] = Int32(number) }
+    let form = StoredForm(of: dataset)
     var lengths: [Int32] = []
     var labels: [Int32] = []
     var shardOfRow: [Int32] = []
@@ -45,7 +53,7 @@ public final class SplitReader: Sendable {
         throw DatasetError.indexDamaged(
           store.path, "\(dataset.name) \(name)/\(position) is missing", position: position)
       }
-      lengths.append(Int32(clamping: row.length))
+      lengths.append(Int32(clamping: form.tokens(stored: row.length)))
       labels.append(Int32(clamping: row.label ?? -1))
       shardOfRow.append(shard)
       if let meta = row.meta { metas[position] = Array(meta.utf8) }
@@ -69,34 +77,66 @@ public final class SplitReader: Sendable {
     }
     self.shardOfRow = shardOfRow
     offsets = rows.map(\.offset)
+    storedLengths = rows.map { Int32(clamping: $0.length) }
+    self.form = form
+    switch form {
+    case .symbols: (imageSize, hasMasks) = (nil, false)
+    case .png(let size, let hasMask): (imageSize, hasMasks) = (size, hasMask)
+    }
     checks = rows.map(\.check64)
     self.metas = metas
   }
 
-  /// Gives the stored symbols of an example (id - 1, one byte each) to a body, after checking them.
+  /// Gives the symbols of an example (id - 1, one byte each) to a body, after checking them.
   ///
-  /// The buffer is valid only inside the body. 1-2 microseconds beyond the body's own time.
+  /// Those of an image are its grey levels, row by row, without its mask. The buffer is valid only inside
+  /// the body. 1-2 microseconds beyond the body's own time; images are decoded at every read.
   /// - Parameter position: 0 ..< count.
   /// - Throws: `checksumMismatch` when bytes, label or place do not give the example's checksum, or the
   ///   shard is missing or has another size than the index says.
   public func withSymbols<Result>(
     at position: Int, _ body: (UnsafeBufferPointer<UInt8>) throws -> Result
   ) throws -> Result {
-    precondition(position >= 0 && position < count, "position outside of the split")
-    let shard = shards[Int(shardOfRow[position])]
-    let offset = offsets[position]
-    let length = Int(lengths[position])
-    let label = labels[position]
-    return try shard.withBytes { bytes in
-      guard offset >= 0, length >= 0, offset <= bytes.count - length else {
+    try withStored(at: position) { stored, _, shard in
+      guard let result = try form.withParts(stored, mask: nil, { try body($0[0]) }) else {
         throw damaged(position, shard)
       }
-      let stored = UnsafeBufferPointer(rebasing: bytes[offset..<(offset + length)])
-      let check = Digest.check64(
-        position: position, label: label == -1 ? nil : Int(label), meta: metas[position] ?? [],
-        stored: stored)
-      guard check == checks[position] else { throw damaged(position, shard) }
-      return try body(stored)
+      return result
+    }
+  }
+
+  /// Gives the parts of an example to a body: its one sequence, or its image and its mask.
+  ///
+  /// - Throws: as `withSymbols(at:_:)`.
+  public func withParts<Result>(
+    at position: Int, _ body: ([UnsafeBufferPointer<UInt8>]) throws -> Result
+  ) throws -> Result {
+    try withStored(at: position) { stored, mask, shard in
+      guard let result = try form.withParts(stored, mask: mask, body) else {
+        throw damaged(position, shard)
+      }
+      return result
+    }
+  }
+
+  private func withStored<Result>(
+    at position: Int,
+    _ body: (UnsafeBufferPointer<UInt8>, UnsafeBufferPointer<UInt8>?, MappedShard) throws -> Result
+  ) throws -> Result {
+    precondition(position >= 0 && position < count, "position outside of the split")
+    let shard = shards[Int(shardOfRow[position])]
+    let label = labels[position]
+    let meta = metas[position] ?? []
+    return try shard.withBytes { bytes in
+      guard
+        let (stored, mask) = form.stored(
+          in: bytes, offset: offsets[position], length: Int(storedLengths[position]), meta: meta),
+        checks[position]
+          == Digest.check64(
+            position: position, label: label == -1 ? nil : Int(label), meta: meta, stored: stored,
+            mask: mask)
+      else { throw damaged(position, shard) }
+      return try body(stored, mask, shard)
     }
   }
 

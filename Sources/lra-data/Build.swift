@@ -22,7 +22,7 @@ struct Build: ParsableCommand {
       name: name ?? expected.name, seed: expected.seed ?? 0,
       splits: expected.splits.map {
         SplitSize(name: $0.name, ordinal: $0.ordinal, count: $0.examples)
-      }, common: common)
+      }, common: common, command: "build")
     let options = work.options(threads: threads.count)
     if dryRun {
       let examples = expected.splits.reduce(0) { $0 + $1.examples }

@@ -6,7 +6,7 @@ import Foundation
 /// `gen`: the generators.
 struct Gen: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Make a dataset from a seed.", subcommands: [GenListOps.self])
+    abstract: "Make a dataset from a seed.", subcommands: [GenListOps.self, GenPathfinder.self])
 }
 
 /// `gen listops`.
@@ -63,7 +63,8 @@ struct GenListOps: ParsableCommand {
     let configuration = listOps
     let splits = SplitSize.standard(train: train, validation: validation, test: test)
     let work = Work(
-      name: name ?? configuration.datasetName, seed: seed, splits: splits, common: common)
+      name: name ?? configuration.datasetName, seed: seed, splits: splits, common: common,
+      command: "gen listops")
     var options = work.options(threads: threads.count)
     options.shardExamples = shardExamples
     if dryRun {
@@ -74,6 +75,6 @@ struct GenListOps: ParsableCommand {
     options.expected = expected?.manifest
     let result = try common.store.generateListOps(
       configuration, name: name, seed: seed, splits: splits, options: options)
-    try work.print(result, "gen listops", manifest: expected?.path)
+    try work.print(result, work.command, manifest: expected?.path)
   }
 }

@@ -14,13 +14,32 @@ struct KnownManifest {
   static func find(
     _ configuration: ListOpsConfiguration, seed: Int, splits: [SplitSize]
   ) -> KnownManifest? {
-    let shown = "manifests/\(configuration.datasetName).json"
+    find(
+      configuration.datasetName, ListOpsConfiguration.task, ListOpsConfiguration.generatorVersion,
+      configuration.parameters, seed: seed, splits: splits)
+  }
+
+  /// The manifest of exactly these parameters, seed and sizes.
+  static func find(
+    _ configuration: PathfinderConfiguration, seed: Int, splits: [SplitSize]
+  ) -> KnownManifest? {
+    find(
+      configuration.datasetName, PathfinderConfiguration.task,
+      PathfinderConfiguration.generatorVersion, configuration.parameters, seed: seed,
+      splits: splits)
+  }
+
+  private static func find(
+    _ name: String, _ task: String, _ version: Int, _ parameters: [String: ParameterValue],
+    seed: Int, splits: [SplitSize]
+  ) -> KnownManifest? {
+    let shown = "manifests/\(name).json"
     let wanted = splits.filter { $0.count > 0 }
     for folder in folders {
       guard let manifest = try? Manifest(contentsOf: "\(folder)/\(shown)"),
-        manifest.task == ListOpsConfiguration.task,
-        manifest.generatorVersion == ListOpsConfiguration.generatorVersion,
-        manifest.parameters == configuration.parameters, manifest.seed == seed,
+        manifest.task == task,
+        manifest.generatorVersion == version,
+        manifest.parameters == parameters, manifest.seed == seed,
         manifest.splits.map(\.name) == wanted.map(\.name),
         manifest.splits.map(\.examples) == wanted.map(\.count)
       else { continue }

@@ -15,6 +15,9 @@ struct Show: ParsableCommand {
   var split = "train"
   @Option(help: ArgumentHelp("How many examples.", valueName: "n"))
   var count = 1
+  @Option(
+    help: ArgumentHelp("Draw images with their labels into a contact sheet.", valueName: "file"))
+  var png: String?
   @OptionGroup var common: CommonOptions
 
   func run() throws {
@@ -26,6 +29,15 @@ struct Show: ParsableCommand {
         "\(name) \(split) has \(Format.count(reader.count)) examples; "
           + "\(Format.count(position)) is not among 0…\(Format.count(reader.count - 1))")
     }
+    if let png {
+      let sheet = try ContactSheet(
+        reader, positions: position..<min(position + count, reader.count))
+      try sheet.publish(png)
+      return try common.print("show", SheetJSON(file: png, images: sheet.count)) {
+        "\(sheet.count) image\(sheet.count == 1 ? "" : "s") of \(name) \(split) in \(png), "
+          + "label above each"
+      }
+    }
     let examples = try (position..<min(position + count, reader.count)).map {
       try Example(reader, at: $0)
     }
@@ -33,6 +45,11 @@ struct Show: ParsableCommand {
       examples.map { "\(name) \($0.heading)\n\($0.text)" }.joined(separator: "\n")
     }
     common.next("lra-data stats \(name) \(common.dbWord)")
+  }
+
+  private struct SheetJSON: Encodable {
+    let file: String
+    let images: Int
   }
 
   private struct ShowJSON: Encodable {
@@ -54,8 +71,13 @@ struct Show: ParsableCommand {
 
     init(_ reader: SplitReader, at position: Int) throws {
       let label = reader.labels[position] == -1 ? nil : Int(reader.labels[position])
-      let (tokens, text, shape) = try reader.withSymbols(at: position) {
-        ($0.map { Int($0) + 1 }, ListOpsVocabulary.text(of: $0), ListOpsShape($0))
+      let size = reader.imageSize
+      let (tokens, text, about) = try reader.withSymbols(at: position) { symbols in
+        (
+          symbols.map { Int($0) + 1 },
+          size.map { Example.picture(symbols, $0) } ?? ListOpsVocabulary.text(of: symbols),
+          size.map { "\($0)x\($0) pixels" } ?? Example.shape(symbols)
+        )
       }
       split = reader.split
       self.position = position
@@ -65,10 +87,26 @@ struct Show: ParsableCommand {
       self.text = text
       meta = Nullable(reader.meta(at: position))
       let plural = length == 1 ? "token" : "tokens"
-      let arguments = shape.maxArguments > 0 ? " · max \(shape.maxArguments) arguments" : ""
       heading =
         "\(reader.split)/\(position) · \(Format.count(length)) \(plural) · "
-        + "\(label.map { "label \($0)" } ?? "no label") · depth \(shape.depth)\(arguments)"
+        + "\(label.map { "label \($0)" } ?? "no label") · \(about)"
+    }
+
+    private static func shape(_ symbols: UnsafeBufferPointer<UInt8>) -> String {
+      let shape = ListOpsShape(symbols)
+      let arguments = shape.maxArguments > 0 ? " · max \(shape.maxArguments) arguments" : ""
+      return "depth \(shape.depth)\(arguments)"
+    }
+
+    /// Two characters per pixel, darker for brighter ink.
+    private static func picture(_ symbols: UnsafeBufferPointer<UInt8>, _ size: Int) -> String {
+      let shades = Array(" .:-=+*#%@")
+      return (0..<size).map { y in
+        (0..<size).map { x in
+          let shade = shades[Int(symbols[y * size + x]) * shades.count / 256]
+          return "\(shade)\(shade)"
+        }.joined()
+      }.joined(separator: "\n")
     }
   }
 }

@@ -8,6 +8,9 @@ struct Work: Sendable {
   let seed: Int
   let splits: [SplitSize]
   let db: String
+  let command: String
+  /// What the examples are, beyond the dataset's name.
+  private let detail: String?
   private let common: Shown
   private let line: ProgressLine
 
@@ -16,11 +19,16 @@ struct Work: Sendable {
     let quiet: Bool
   }
 
-  init(name: String, seed: Int, splits: [SplitSize], common: CommonOptions) {
+  init(
+    name: String, seed: Int, splits: [SplitSize], common: CommonOptions, command: String,
+    detail: String? = nil
+  ) {
     self.name = name
     self.seed = seed
     self.splits = splits
     db = common.dbWord
+    self.command = command
+    self.detail = detail
     self.common = Shown(json: common.json, quiet: common.quiet)
     line = ProgressLine(quiet: common.quiet)
   }
@@ -44,7 +52,8 @@ struct Work: Sendable {
   /// `listops-2k · seed 0 · train 96 000, validation 2 000, test 2 000`.
   private var heading: String {
     let sizes = splits.filter { $0.count > 0 }.map { "\($0.name) \(Format.count($0.count))" }
-    return "\(name) · seed \(seed) · \(sizes.joined(separator: ", "))"
+    let parts: [String?] = [name, detail, "seed \(seed)", sizes.joined(separator: ", ")]
+    return parts.compactMap { $0 }.joined(separator: " · ")
   }
 
   /// Prints what was made.
@@ -94,7 +103,7 @@ struct Work: Sendable {
   /// Prints what would be made.
   func print(_ estimate: GenerationEstimate) throws {
     if common.json {
-      return try JSONOutput.print(command: "gen listops", EstimateJSON(self, estimate))
+      return try JSONOutput.print(command: command, EstimateJSON(self, estimate))
     }
     Terminal.out(heading)
     Terminal.out(
@@ -140,7 +149,7 @@ struct SplitJSON: Encodable {
 /// `gen --dry-run` as JSON.
 private struct EstimateJSON: Encodable {
   let dataset: String
-  var task = "listops"
+  let task: String
   var state = "planned"
   let splits: [SplitJSON]
   let tokens: Int
@@ -149,6 +158,7 @@ private struct EstimateJSON: Encodable {
   let seconds: Double
 
   init(_ work: Work, _ estimate: GenerationEstimate) {
+    task = work.command.split(separator: " ").last.map(String.init) ?? ""
     dataset = work.name
     splits = work.splits.filter { $0.count > 0 }.map { SplitJSON(name: $0.name, count: $0.count) }
     tokens = estimate.tokens

@@ -62,13 +62,6 @@ public struct ShardRecord: Sendable, Equatable {
   /// The side table's file, relative to the database's folder.
   public var sideTablePath: String { ShardRecord.sideTable(of: path) }
 
-  /// The file of a shard, relative to the database's folder.
-  static func path(dataset: String, split: String, ordinal: Int) -> String {
-    let digits = String(ordinal)
-    let number = String(repeating: "0", count: max(0, 5 - digits.count)) + digits
-    return "data/\(dataset)/\(split)-\(number).npy"
-  }
-
   static func sideTable(of path: String) -> String {
     (path.lastIndex(of: ".").map { String(path[..<$0]) } ?? path) + ".tsv"
   }

@@ -57,10 +57,10 @@ public struct RandomStream: Sendable {
   /// - Parameter bound: at least 1.
   public mutating func below64(_ bound: UInt64) -> UInt64 {
     precondition(bound > 0, "below64(0) has no result")
-    let threshold = (0 &- bound) % bound
     while true {
       let product = u64().multipliedFullWidth(by: bound)
-      if product.low >= threshold { return product.high }
+      // The threshold is below the bound, so its division is rarely needed.
+      if product.low >= bound || product.low >= (0 &- bound) % bound { return product.high }
     }
   }
 

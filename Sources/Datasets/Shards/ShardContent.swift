@@ -1,7 +1,7 @@
 /// One shard in memory: consecutive examples of a split, ready to be published.
 ///
-/// Symbols lie end to end behind the header of a one-dimensional uint8 `.npy` file; offsets are those in
-/// the file.
+/// Symbols lie end to end behind the header of a one-dimensional uint8 `.npy` file; images are members of
+/// a tar archive. Offsets are those in the file.
 struct ShardContent: Sendable {
   struct Row: Sendable {
     let offset: Int
@@ -11,16 +11,29 @@ struct ShardContent: Sendable {
     let meta: String?
   }
 
+  /// An image as it is stored, and its symbols.
+  struct Image {
+    let png: UnsafeBufferPointer<UInt8>
+    let symbols: UnsafeBufferPointer<UInt8>
+  }
+
   let first: Int
-  private(set) var symbols: [UInt8] = []
+  let form: StoredForm
+  /// Symbols in all examples together.
+  private(set) var tokens = 0
   private(set) var rows: [Row] = []
   /// The digests of the examples, 32 bytes each.
   private(set) var leaves: [UInt8] = []
+  /// The file without header and end.
+  private var payload: [UInt8] = []
 
-  /// - Parameter first: the position of its first example in the split.
-  init(first: Int, capacity: Int) {
+  /// - Parameters:
+  ///   - first: the position of its first example in the split.
+  ///   - capacity: bytes, about.
+  init(first: Int, capacity: Int, form: StoredForm = .symbols) {
     self.first = first
-    symbols.reserveCapacity(capacity)
+    self.form = form
+    payload.reserveCapacity(capacity)
   }
 
   mutating func append(
@@ -29,32 +42,80 @@ struct ShardContent: Sendable {
     let position = first + rows.count
     rows.append(
       Row(
-        offset: NpyHeader.bytes + symbols.count, length: example.count, label: label,
+        offset: NpyHeader.bytes + payload.count, length: example.count, label: label,
         check64: Digest.check64(
           position: position, label: label, meta: meta.map { Array($0.utf8) } ?? [],
           stored: example),
         meta: meta))
-    symbols.append(contentsOf: example)
+    payload.append(contentsOf: example)
+    tokens += example.count
     leaves.append(contentsOf: Digest.leaf(position: position, label: label, parts: [example]))
+  }
+
+  /// Appends the members of an image: `000123.png`, `000123.seg.png` with a mask, `000123.cls`.
+  ///
+  /// - Parameter meta: holds the size of the stored mask when there is one.
+  mutating func append(_ image: Image, mask: Image?, label: Int, meta: String) {
+    let position = first + rows.count
+    let digits = String(position)
+    let name = String(repeating: "0", count: max(0, 6 - digits.utf8.count)) + digits
+    let offset = payload.count + TarHeader.blockBytes
+    addMember(name + ".png", image.png)
+    if let mask { addMember(name + ".seg.png", mask.png) }
+    var text = String(label)
+    text.withUTF8 { addMember(name + ".cls", $0) }
+    rows.append(
+      Row(
+        offset: offset, length: image.png.count, label: label,
+        check64: Digest.check64(
+          position: position, label: label, meta: Array(meta.utf8), stored: image.png,
+          mask: mask?.png),
+        meta: meta))
+    tokens += image.symbols.count
+    let parts = [image.symbols] + (mask.map { [$0.symbols] } ?? [])
+    leaves.append(contentsOf: Digest.leaf(position: position, label: label, parts: parts))
+  }
+
+  private mutating func addMember(_ name: String, _ content: UnsafeBufferPointer<UInt8>) {
+    payload += TarHeader.header(name, bytes: content.count)
+    payload.append(contentsOf: content)
+    payload.append(
+      contentsOf: repeatElement(0, count: TarHeader.padding(after: content.count)))
+  }
+
+  private var header: [UInt8] {
+    form == .symbols ? NpyHeader.header(count: payload.count) : []
+  }
+
+  /// Two zero blocks end an archive.
+  private var end: [UInt8] {
+    form == .symbols ? [] : [UInt8](repeating: 0, count: 2 * TarHeader.blockBytes)
   }
 
   /// Whether a file holds exactly this shard.
   func isFile(_ bytes: some Collection<UInt8>) -> Bool {
-    bytes.count == NpyHeader.bytes + symbols.count
-      && bytes.elementsEqual(NpyHeader.header(count: symbols.count) + symbols)
+    let (header, end) = (header, end)
+    return bytes.count == header.count + payload.count + end.count
+      && bytes.prefix(header.count).elementsEqual(header)
+      && bytes.dropFirst(header.count).prefix(payload.count).elementsEqual(payload)
+      && bytes.suffix(end.count).elementsEqual(end)
   }
 
   /// Publishes the shard and its side table.
   func publish(_ path: String) throws -> (shard: PublishedFile, sideTable: PublishedFile) {
     let shard = try Publication.publish(path) { sink in
-      try sink.write(NpyHeader.header(count: symbols.count))
-      try sink.write(symbols)
+      try sink.write(header)
+      try sink.write(payload)
+      try sink.write(end)
     }
     let sideTable = try Publication.publish(ShardRecord.sideTable(of: path)) { sink in
       try sink.write(Array(sideTableText.utf8))
     }
     return (shard, sideTable)
   }
+
+  /// The size of the shard's file.
+  var fileBytes: Int { header.count + payload.count + end.count }
 
   private var sideTableText: String {
     var text = SideTable.header + "\n"

@@ -4,21 +4,25 @@ struct ShardReader {
   private let dataset: String
   private let split: String
   private let database: String
+  private let form: StoredForm
 
-  init(_ record: ShardRecord, split: String, dataset: String, store: DatasetStore) {
+  init(
+    _ record: ShardRecord, split: String, dataset: String, form: StoredForm, store: DatasetStore
+  ) {
     shard = MappedShard(
       record, at: store.file(record.path), dataset: dataset, database: store.path)
     self.dataset = dataset
     self.split = split
+    self.form = form
     database = store.path
   }
 
-  /// Gives every row with its checked symbols to a body.
+  /// Gives every row with its checked symbols to a body: one sequence, or image and mask.
   ///
   /// - Parameter rows: those of the shard, by position.
   /// - Throws: `checksumMismatch`.
   func forEach(
-    _ rows: [ExampleRow], _ body: (ExampleRow, UnsafeBufferPointer<UInt8>) throws -> Void
+    _ rows: [ExampleRow], _ body: (ExampleRow, [UnsafeBufferPointer<UInt8>]) throws -> Void
   ) throws {
     let record = shard.record
     guard rows.count == record.count else {
@@ -30,27 +34,32 @@ struct ShardReader {
     try shard.withBytes { bytes in
       for (index, row) in rows.enumerated() {
         guard row.position == record.first + index,
-          let symbols = row.symbols(in: bytes)
+          try row.withParts(in: bytes, form, { try body(row, $0) }) != nil
         else {
           throw DatasetError.damaged(
             dataset, split, record.first + index, shard: record.path, offset: row.offset,
             database: database)
         }
-        try body(row, symbols)
       }
     }
   }
 }
 
 extension ExampleRow {
-  /// The example's bytes in its shard; nil when they, label or place do not give the checksum.
-  func symbols(in bytes: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8>? {
-    guard offset >= 0, length >= 0, length <= bytes.count, offset <= bytes.count - length else {
-      return nil
-    }
-    let stored = UnsafeBufferPointer(rebasing: bytes[offset..<(offset + length)])
-    let check = Digest.check64(
-      position: position, label: label, meta: meta.map { Array($0.utf8) } ?? [], stored: stored)
-    return check == check64 ? stored : nil
+  /// Gives the example's symbols to a body: one sequence, or image and mask.
+  ///
+  /// - Returns: nil when bytes, label or place do not give the checksum, or are no image.
+  func withParts<Result>(
+    in bytes: UnsafeBufferPointer<UInt8>, _ form: StoredForm,
+    _ body: ([UnsafeBufferPointer<UInt8>]) throws -> Result
+  ) rethrows -> Result? {
+    let meta = meta.map { Array($0.utf8) } ?? []
+    guard
+      let (stored, mask) = form.stored(in: bytes, offset: offset, length: length, meta: meta),
+      check64
+        == Digest.check64(
+          position: position, label: label, meta: meta, stored: stored, mask: mask)
+    else { return nil }
+    return try form.withParts(stored, mask: mask, body)
   }
 }

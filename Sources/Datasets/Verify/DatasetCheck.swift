@@ -40,7 +40,7 @@ struct DatasetCheck: Sendable {
     var expected: [ExpectedShard] = []
     for split in splits {
       let (shards, surplus) = ExpectedShard.all(
-        of: split, dataset: dataset.name, records: try index.shards(of: split),
+        of: split, dataset: dataset, records: try index.shards(of: split),
         complete: dataset.complete)
       expected += shards
       check.surplus += surplus

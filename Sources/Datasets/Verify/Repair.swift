@@ -128,9 +128,10 @@ extension Index {
       }
       try database.execute(
         sql: "INSERT INTO shard(split_id, ordinal, path, encoding, first, count, bytes, sha256, "
-          + "meta_bytes, meta_sha256) VALUES(?,?,?,'u8',?,?,?,?,?,?)",
+          + "meta_bytes, meta_sha256) VALUES(?,?,?,?,?,?,?,?,?,?)",
         arguments: [
-          split, expected.ordinal, expected.path, expected.range.lowerBound, expected.range.count,
+          split, expected.ordinal, expected.path, content.form.encoding, expected.range.lowerBound,
+          expected.range.count,
           shard.bytes, Data(shard.sha256), sideTable.bytes, Data(sideTable.sha256),
         ])
       try Index.insert(content, split: split, shard: database.lastInsertedRowID, database)

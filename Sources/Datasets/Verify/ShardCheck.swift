@@ -5,6 +5,7 @@ struct ExpectedShard: Sendable {
   let split: SplitRecord
   let ordinal: Int
   let range: Range<Int>
+  let form: StoredForm
   let path: String
   let record: ShardRecord?
 
@@ -12,17 +13,18 @@ struct ExpectedShard: Sendable {
   ///
   /// - Parameter complete: all of them; else a beginning as long as the index names.
   static func all(
-    of split: SplitRecord, dataset: String, records: [ShardRecord], complete: Bool
+    of split: SplitRecord, dataset: DatasetRecord, records: [ShardRecord], complete: Bool
   ) -> (expected: [ExpectedShard], surplus: [ShardRecord]) {
     let size = shardExamples(split, records)
     let whole = (split.count + size - 1) / size
     let last = records.map { $0.ordinal + 1 }.max() ?? 0
     let count = complete ? whole : min(whole, last)
+    let form = StoredForm(of: dataset)
     let expected = (0..<count).map { ordinal in
       ExpectedShard(
         split: split, ordinal: ordinal,
         range: ordinal * size..<min((ordinal + 1) * size, split.count),
-        path: ShardRecord.path(dataset: dataset, split: split.name, ordinal: ordinal),
+        form: form, path: form.path(dataset.name, split: split.name, ordinal: ordinal),
         record: records.first { $0.ordinal == ordinal })
     }
     return (expected, records.filter { !(0..<count).contains($0.ordinal) })
@@ -80,7 +82,7 @@ struct ShardCheck: Sendable {
       return check
     }
     guard record.first == expected.range.lowerBound, record.count == expected.range.count,
-      record.path == expected.path, record.encoding == "u8"
+      record.path == expected.path, record.encoding == expected.form.encoding
     else {
       check.damage("its row in the index is wrong")
       return check
@@ -153,15 +155,17 @@ struct ShardCheck: Sendable {
       let stored = raw.bindMemory(to: UInt8.self)
       leaves.reserveCapacity(32 * rows.count)
       for row in rows {
-        guard row.shardID == record.id, let symbols = row.symbols(in: stored) else {
+        let leaf = row.withParts(in: stored, expected.form) {
+          Digest.leaf(position: row.position, label: row.label, parts: $0)
+        }
+        guard row.shardID == record.id, let leaf else {
           damage(
             fileIsSound ? "its row does not match the stored symbols" : "checksum mismatch",
             position: row.position, offset: row.offset)
           continue
         }
         checked += 1
-        leaves.append(
-          contentsOf: Digest.leaf(position: row.position, label: row.label, parts: [symbols]))
+        leaves.append(contentsOf: leaf)
       }
     }
     if !fileIsSound && damaged.count == before {
