@@ -20,8 +20,13 @@ struct NaiveWorld {
 
   static func disc(_ radius: Double) -> [(Int, Int)] {
     let reach = Int(radius)
-    return (-reach...reach).flatMap { dy in (-reach...reach).map { (dy, $0) } }
-      .filter { Double($0.0 * $0.0 + $0.1 * $0.1) <= radius * radius }
+    var places: [(Int, Int)] = []
+    for dy in -reach...reach {
+      for dx in -reach...reach where Double(dy * dy + dx * dx) <= radius * radius {
+        places.append((dy, dx))
+      }
+    }
+    return places
   }
 
   private func isInside(_ y: Int, _ x: Int) -> Bool {
