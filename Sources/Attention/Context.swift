@@ -17,6 +17,7 @@ public final class Context {
   /// Where the batch is.
   public let device: Device
   private var realWeights: Tensor?
+  private var realFlags: Tensor?
 
   /// - Parameters:
   ///   - lengths: real tokens of each row, at most `length`.
@@ -55,6 +56,16 @@ public final class Context {
     let weights = try Tensor.from(values, [lengths.count, 1, length]).to(device)
     realWeights = weights
     return weights
+  }
+
+  /// [B, 1, L, 1]: 1 at real positions and 0 at padding; nil when no row is padded.
+  func realPositions() throws -> Tensor? {
+    if lengthTensor == nil { return nil }
+    if let realFlags { return realFlags }
+    let values = lengths.flatMap { real in (0..<length).map { Float($0 < real ? 1 : 0) } }
+    let flags = try Tensor.from(values, [lengths.count, 1, length, 1]).to(device)
+    realFlags = flags
+    return flags
   }
 
   /// Dropout at a named site of a layer.

@@ -37,6 +37,13 @@ struct Heads: Module {
     return rotary ? try rotated(qkv) : qkv
   }
 
+  /// Queries, keys and values apart: [B, L, D] to three [B, H, L, E].
+  func split(_ x: Tensor) throws -> (Tensor, Tensor, Tensor) {
+    let qkv = try packed(x)
+    let part = { (index: Int) in try qkv.select(index, 2).transposed(1, 2) }  // [B, H, L, E]
+    return (try part(0), try part(1), try part(2))
+  }
+
   /// [B, L, H, E] to [B, L, D].
   func merged(_ attended: Tensor) throws -> Tensor {
     try out(attended.reshaped([attended.size(0), attended.size(1), numHeads * width]))

@@ -84,7 +84,7 @@ public struct MixerEntry: Sendable {
 ///
 /// Adding one is a file and a line here.
 public let mixers: [MixerEntry] = [
-  MixerEntry(Softmax.self)
+  MixerEntry(Softmax.self), MixerEntry(Linformer.self), MixerEntry(LinearTransformer.self),
 ]
 
 /// The registry's entry for a name.

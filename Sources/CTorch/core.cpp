@@ -63,7 +63,7 @@ int ct_start(void) {
   }
   installAllocator();
   const char* tier = std::getenv("LRA_CPU");
-  return tier ? ct_use_tier(tier) : 0;
+  return tier && ct_use_tier(tier) ? 2 : 0;
 }
 
 int ct_set_threads(int count) {

@@ -5,6 +5,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/div.h>
+#include <ATen/ops/elu.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/eq.h>
 #include <ATen/ops/gelu.h>
@@ -60,6 +61,9 @@ ct_tensor ct_gelu(ct_tensor x, int tanh_approximation) {
 }
 ct_tensor ct_relu(ct_tensor x) {
   return guarded([&] { return at::relu(tensor(x)); });
+}
+ct_tensor ct_elu(ct_tensor x) {
+  return guarded([&] { return at::elu(tensor(x)); });
 }
 ct_tensor ct_softmax(ct_tensor x, int dim) {
   return guarded([&] { return at::softmax(tensor(x), dim); });

@@ -280,12 +280,6 @@ extension DatasetError {
       next: "see what can be made with: lra-data gen --help")
   }
 
-  static func cannotRemake(_ dataset: String) -> DatasetError {
-    DatasetError(
-      .failure, "\(dataset) was converted: only its sources can give it again",
-      next: "remove it with lra-data rm and convert it again")
-  }
-
   static func manifestMalformed(_ path: String, _ what: String) -> DatasetError {
     DatasetError(.malformedInput, "\(path) is not a dataset manifest: \(what)", path: path)
   }

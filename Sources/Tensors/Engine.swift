@@ -12,15 +12,18 @@ public enum Engine {
   /// - Parameter threads: how many threads an operation may use, at least 1.
   /// - Returns: the device to use.
   /// - Throws: `TensorError` with code `engine` when libtorch's version differs from the one built
-  ///   against, or the device is not there.
+  ///   against, `usage` when the device or the kernel tier in `LRA_CPU` is unknown or not there.
   public static func start(device wanted: String = "cpu", threads: Int) throws -> Device {
     // CUDA must be loaded before any other call: libtorch looks for it once.
     let cudaLoaded = wanted != "cpu" && ct_load_cuda() == 0
     let cudaProblem = cudaLoaded ? "" : String(cString: ct_error_message())
-    guard ct_start() == 0 else {
+    switch ct_start() {
+    case 0: break
+    case 2: throw TensorError.choice(String(cString: ct_error_message()), next: "unset LRA_CPU")
+    default:
       throw TensorError.engine(
         String(cString: ct_error_message()),
-        next: "unset LRA_CPU, or build again after ./setup: swift build -c release")
+        next: "build again after ./setup: swift build -c release")
     }
     guard ct_set_threads(Int32(threads)) == 0 else { throw TensorError.last }
     if wanted == "cpu" { return .cpu }
@@ -28,12 +31,12 @@ public enum Engine {
     if wanted == "auto" { return devices > 0 ? .cuda(0) : .cpu }
     let index = wanted == "cuda" ? 0 : wanted.hasPrefix("cuda:") ? Int(wanted.dropFirst(5)) : nil
     guard let index, index >= 0 else {
-      throw TensorError.engine(
+      throw TensorError.choice(
         "device \(wanted) is unknown", next: "choose cpu, cuda, cuda:N or auto")
     }
     guard index < devices else {
       let why = cudaLoaded ? "\(devices) CUDA devices were found" : cudaProblem
-      throw TensorError.engine("device \(wanted) is not there: \(why)", next: "use --device cpu")
+      throw TensorError.choice("device \(wanted) is not there: \(why)", next: "use --device cpu")
     }
     return .cuda(index)
   }

@@ -58,6 +58,9 @@ extension Tensor {
   /// max(x, 0).
   public func relu() throws -> Tensor { try Tensor(ct_relu(handle)) }
 
+  /// x where x > 0, else eˣ - 1.
+  public func elu() throws -> Tensor { try Tensor(ct_elu(handle)) }
+
   /// Softmax along a dimension.
   public func softmax(_ dimension: Int) throws -> Tensor {
     try Tensor(ct_softmax(handle, Int32(dimension)))

@@ -6,8 +6,10 @@ public struct TensorError: Error, Sendable, CustomStringConvertible {
   public enum Code: String, Sendable {
     /// libtorch refused an operation: shapes, types or memory.
     case operation
-    /// libtorch or a device could not be used.
+    /// libtorch could not be used.
     case engine
+    /// A device or a kernel tier is unknown or not in this machine.
+    case usage
     /// A safetensors file is not as its format demands.
     case malformedFile
   }
@@ -34,6 +36,10 @@ public struct TensorError: Error, Sendable, CustomStringConvertible {
   /// The failure that libtorch left on this thread.
   static var last: TensorError {
     TensorError(.operation, String(cString: ct_error_message()))
+  }
+
+  static func choice(_ message: String, next: String) -> TensorError {
+    TensorError(.usage, message, next: next)
   }
 
   static func engine(_ message: String, next: String) -> TensorError {

@@ -6,8 +6,8 @@ import Tensors
 
 /// What a checkpoint knows besides tensors: `state.json`.
 public struct CheckpointState: Codable, Sendable, Equatable {
-  /// The best evaluation so far.
-  public struct Best: Codable, Sendable, Equatable {
+  /// What an evaluation on the validation split found.
+  public struct Validation: Codable, Sendable, Equatable {
     /// Its step.
     public var step: Int
     /// Share of right predictions on the validation split.
@@ -38,18 +38,36 @@ public struct CheckpointState: Codable, Sendable, Equatable {
   public var schema = 1
   /// Steps done.
   public var step: Int
-  /// The last step whose evaluation is done; one that is due comes first after a resume.
-  public var evaluatedStep: Int
+  /// The last evaluation; one that is due comes first after a resume.
+  public var evaluated: Validation?
   /// Where the loader goes on.
   public var loader: Place
   /// The best evaluation; nil before the first.
-  public var best: Best?
+  public var best: Validation?
   /// SHA-256 of the resolved recipe.
   public var recipeSha256: String
   /// Content digest of the dataset.
   public var dataDigest: String
   /// The tensor files.
   public var files: [String: File] = [:]
+  /// SHA-256 of this file as it is without this key, in hexadecimal; nil in early checkpoints.
+  public var sha256: String?
+
+  /// The file's bytes.
+  fileprivate func encoded() throws -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    return Array(try encoder.encode(self)) + [10]
+  }
+
+  /// The state with the digest of what it says.
+  fileprivate func sealed() throws -> CheckpointState {
+    var state = self
+    state.sha256 = nil
+    state.sha256 = Digest.hex(Array(SHA256.hash(data: try state.encoded())))
+    return state
+  }
 }
 
 /// A folder with a model, its optimiser's state and where the run was; complete under its name or
@@ -88,11 +106,9 @@ public struct Checkpoint: Sendable {
         }
         state.files[file] = .init(bytes: published.bytes, sha256: Digest.hex(published.sha256))
       }
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      encoder.keyEncodingStrategy = .convertToSnakeCase
-      let json = try encoder.encode(state)
-      try Publication.publish("\(partial)/state.json") { try $0.write(Array(json) + [10]) }
+      state = try state.sealed()
+      let json = try state.encoded()
+      try Publication.publish("\(partial)/state.json") { try $0.write(json) }
       if FileManager.default.fileExists(atPath: path) {  // the same step, before a resume
         try FileManager.default.removeItem(atPath: path)
       }
@@ -121,6 +137,9 @@ public struct Checkpoint: Sendable {
     }
     let earlier = folder.checkpointSteps().last { $0 < step }.map {
       folder.checkpointPath(step: $0)
+    }
+    guard try state.sha256 == nil || state.sha256 == state.sealed().sha256 else {
+      throw TrainError.checkpointDamaged(path, "state.json", previous: earlier)
     }
     for file in [model, optimizer] {
       guard let expected = state.files[file],

@@ -51,6 +51,8 @@ public struct MetricsLine: Codable, Sendable, Equatable {
 /// The file `metrics.jsonl` of a run, which only grows.
 public final class MetricsLog: Sendable {
   private let log: AppendLog
+  /// Evaluations that stood there already: one that is done again says the same.
+  private let evaluations: Set<String>
 
   /// Opens the log of a run, or makes it.
   ///
@@ -62,14 +64,19 @@ public final class MetricsLog: Sendable {
     let lines = try MetricsLog.parse(path)
     let kept = lines.prefix { $0.line.step <= step }
     log = try AppendLog(at: path, keeping: kept.last?.end ?? 0)
+    evaluations = Set(
+      kept.map(\.line).filter { $0.split != "train" }.map { MetricsLog.place(of: $0) })
   }
 
-  /// Adds a line.
+  /// Adds a line; an evaluation that stands there from before a resume is not repeated.
   ///
   /// - Parameter durable: waits until the disk has it; for evaluations.
   public func append(_ line: MetricsLine, durable: Bool = false) throws {
+    if evaluations.contains(MetricsLog.place(of: line)) { return }
     try log.append(line.json, durable: durable)
   }
+
+  private static func place(of line: MetricsLine) -> String { "\(line.step) \(line.split)" }
 
   /// The lines of a log, empty when there is none; a torn last line is left out.
   public static func read(_ path: String) throws -> [MetricsLine] {

@@ -50,7 +50,7 @@ public struct Run {
   }
 
   /// What `eval` prints.
-  public struct Report: Codable, Sendable {
+  public struct Report: Encodable, Sendable {
     /// The split.
     public var split: String
     /// The checkpoint's step.
@@ -65,6 +65,8 @@ public struct Run {
     public var loss: Double
     /// What trivial rules reach on the split.
     public var baselines: BaselineScores
+
+    enum CodingKeys: CodingKey { case split, n, accuracy, ci95, loss, baselines }
   }
 
   /// Evaluates a checkpoint on a split.

@@ -13,6 +13,16 @@ public struct Score: Codable, Sendable, Equatable {
   public var loss: Double
   /// The 95 % interval of `test` (Wilson 1927): low, high.
   public var ci95: [Double]
+
+  /// Writes null, not nothing, where there is no validation accuracy.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(step, forKey: .step)
+    try container.encode(validation, forKey: .validation)
+    try container.encode(test, forKey: .test)
+    try container.encode(loss, forKey: .loss)
+    try container.encode(ci95, forKey: .ci95)
+  }
 }
 
 struct TestScore {
@@ -37,6 +47,13 @@ public struct BaselineScores: Codable, Sendable, Equatable {
   init(_ baselines: Baselines) {
     majority = baselines.majority.value
     firstToken = baselines.firstToken?.value
+  }
+
+  /// Writes null, not nothing, where the first token means nothing.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(majority, forKey: .majority)
+    try container.encode(firstToken, forKey: .firstToken)
   }
 }
 
@@ -69,8 +86,14 @@ public struct RunResult: Codable, Sendable, Equatable {
   public var recipeDigest: String
   /// Content digest of the data.
   public var dataDigest: String
-  /// What the majority class reaches on the validation split, the bar for leaving the plateau.
-  public var validationMajority: Double
+  /// What the majority class reaches on the validation split, the bar for leaving the plateau; not
+  /// printed, so nil in a result that was read.
+  public var validationMajority: Double?
+
+  enum CodingKeys: String, CodingKey {
+    case run, state, step, seed, parameters, best, last, baselines, stepsPerS, wait, peakBytes
+    case recipeDigest, dataDigest
+  }
 
   init(
     run: String, state: RunRecord.State, step: Int, seed: Int, parameters: Int, best: Score,
@@ -99,7 +122,7 @@ public struct RunResult: Codable, Sendable, Equatable {
   public var failure: TrainError? {
     guard state == .plateau else { return nil }
     return .plateau(
-      run, best: percent(best.validation ?? 0), majority: percent(validationMajority))
+      run, best: percent(best.validation ?? 0), majority: validationMajority.map(percent))
   }
 
   func save(in folder: RunFolder) throws {

@@ -15,10 +15,11 @@ extension TrainError {
   }
 
   /// All steps are done and validation never rose above the majority class.
-  static func plateau(_ run: String, best: String, majority: String) -> TrainError {
+  static func plateau(_ run: String, best: String, majority: String?) -> TrainError {
     TrainError(
       .plateau,
-      "\(run) stayed on its plateau: best validation accuracy \(best), majority class \(majority)",
+      "\(run) stayed on its plateau: best validation accuracy \(best)"
+        + (majority.map { ", majority class \($0)" } ?? ""),
       path: run, next: "train longer: lra-train resume \(run) --steps N, or with another seed")
   }
 

@@ -36,7 +36,7 @@ public final class Trainer {
     /// Share of training time spent waiting for data.
     public var wait = 0.0
     /// The best evaluation so far.
-    public var best: CheckpointState.Best?
+    public var best: CheckpointState.Validation?
     /// Seconds until the last step at this speed.
     public var secondsLeft = 0.0
   }
@@ -73,7 +73,7 @@ public final class Trainer {
     parameterCount = runner.classifier.parameters.valueCount
     updater = try Updater(runner)
     state = CheckpointState(
-      step: 0, evaluatedStep: 0,
+      step: 0, evaluated: nil,
       loader: .init(seed: recipe.train.randomSeed, epoch: 0, position: 0),
       best: nil, recipeSha256: recipe.digestText, dataDigest: data.digest)
     if let last = folder.checkpointSteps().last {
@@ -173,7 +173,7 @@ public final class Trainer {
     _ logs: RunLogs, _ isCancelled: () -> Bool, _ report: (Event) -> Void
   ) throws {
     let due =
-      state.step > state.evaluatedStep
+      state.step > (state.evaluated?.step ?? 0)
       && (state.step % recipe.eval.evalFrequency == 0 || state.step == recipe.train.numTrainSteps)
     guard due else { return }
     let clock = ContinuousClock.now
@@ -181,11 +181,11 @@ public final class Trainer {
       let found = try runner.evaluate(
         data.validation, limit: recipe.eval.numEvalExamples, isCancelled: isCancelled)
     else { return try stopIfCancelled({ true }, report) }
-    state.evaluatedStep = state.step
+    let validation = CheckpointState.Validation(
+      step: state.step, accuracy: found.accuracy.value, loss: found.loss)
     let isBest = recipe.eval.prefers(found, to: state.best)
-    if isBest {
-      state.best = .init(step: state.step, accuracy: found.accuracy.value, loss: found.loss)
-    }
+    state.evaluated = validation
+    if isBest { state.best = validation }
     try logs.evaluation(
       found, split: "validation", step: state.step, seconds: (ContinuousClock.now - clock).seconds)
     report(.evaluated(step: state.step, found, isBest: isBest))
@@ -195,7 +195,7 @@ public final class Trainer {
   private func save(_ report: (Event) -> Void) throws {
     if let saved = folder.checkpointSteps().last, saved == state.step,
       let there = try? Checkpoint.open(folder, step: saved), there.state.best == state.best,
-      there.state.evaluatedStep == state.evaluatedStep
+      there.state.evaluated == state.evaluated
     {
       return  // saved a moment ago, as the best
     }
@@ -228,7 +228,8 @@ public final class Trainer {
     return RunResult(
       run: folder.path, state: counted.interval.lowerBound > majority ? .finished : .plateau,
       step: state.step, seed: recipe.train.randomSeed, parameters: parameterCount,
-      best: best.score(validation: state.best?.accuracy), last: last.score(validation: nil),
+      best: best.score(validation: state.best?.accuracy),
+      last: last.score(validation: state.evaluated?.accuracy),
       baselines: try data.baselines(on: data.test), stepsPerSecond: meter.stepsPerSecond,
       wait: meter.wait, peakBytes: max(0, Machine.peakBytes - baselineBytes),
       recipeDigest: recipe.digestText, dataDigest: data.digest, validationMajority: majority)
@@ -262,14 +263,15 @@ public final class Trainer {
     RunRecord(
       name: folder.name, dataset: recipe.data.dataset, contentDigest: data.digestBytes,
       recipe: recipe.yaml, recipeSHA256: [UInt8](recipe.digest), seed: recipe.train.randomSeed,
-      machine: machine.description, state: runState, path: folder.path)
+      machine: machine.description, state: runState,
+      path: relativePath(folder.path, toFolderOf: data.database))
   }
 }
 
 extension Recipe.EvalPart {
   /// Whether an evaluation beats the best so far: by `select`, then the lower loss; the earlier
   /// step keeps a tie.
-  func prefers(_ found: Evaluation, to best: CheckpointState.Best?) -> Bool {
+  func prefers(_ found: Evaluation, to best: CheckpointState.Validation?) -> Bool {
     guard let best else { return true }
     if select == "accuracy" && found.accuracy.value != best.accuracy {
       return found.accuracy.value > best.accuracy
@@ -281,4 +283,15 @@ extension Recipe.EvalPart {
 extension Duration {
   /// The duration in seconds.
   var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}
+
+/// A path as seen from the folder of a file; the index holds all its paths so.
+func relativePath(_ path: String, toFolderOf file: String) -> String {
+  func parts(_ path: String) -> [String] {
+    URL(fileURLWithPath: path).standardizedFileURL.pathComponents
+  }
+  let (target, base) = (parts(path), Array(parts(file).dropLast()))
+  let common = zip(target, base).prefix { $0 == $1 }.count
+  let up = [String](repeating: "..", count: base.count - common)
+  return (up + target.dropFirst(common)).joined(separator: "/")
 }

@@ -20,7 +20,10 @@ struct LRATrain: ParsableCommand {
   static func verdict(_ error: any Error) -> ParserVerdict {
     if exitCode(for: error) == .success { return .answer(fullMessage(for: error)) }
     if exitCode(for: error) == .validationFailure {
-      return .usage(message: message(for: error), help: "see: lra-train --help")
+      let message = message(for: error)
+      return .usage(
+        message: message.prefix(1).lowercased() + message.dropFirst(), help: "see: lra-train --help"
+      )
     }
     return .other
   }
@@ -75,9 +78,21 @@ extension AttentionError: ReportableError {
 
 extension TensorError: ReportableError {
   /// The exit code of the failure.
-  public var exitCode: Int32 { code == .malformedFile ? 65 : 1 }
+  public var exitCode: Int32 {
+    switch code {
+    case .operation, .engine: 1
+    case .usage: 64
+    case .malformedFile: 65
+    }
+  }
   /// The kind of failure in snake_case.
-  public var codeName: String { code == .malformedFile ? "malformed_input" : "failure" }
+  public var codeName: String {
+    switch code {
+    case .operation, .engine: "failure"
+    case .usage: "usage"
+    case .malformedFile: "malformed_input"
+    }
+  }
   /// No place is concerned.
   public var position: Int? { nil }
 }

@@ -15,7 +15,11 @@ struct Predict: ParsableCommand {
   @Option(help: "best, last or a step.") var checkpoint = "best"
   @Option(help: "The file to write.") var out = "logits.npy"
 
+  @Flag(name: .customLong("dry-run"), help: "Say what would be written and stop.") var dryRun =
+    false
+
   func run() throws {
+    if dryRun { return try printPlan() }
     let device = try place.start()
     let prediction = try Run(folder).predict(
       checkpoint: checkpoint, split: split, to: out, database: common.db, device: device)
@@ -24,5 +28,16 @@ struct Predict: ParsableCommand {
       "\(prediction.out)  \(Format.count(prediction.shape[0])) x \(prediction.shape[1]) float32  "
         + "sha256 \(prediction.digest)")
     Terminal.err("Next: python3 -c \"import numpy; print(numpy.load('\(out)').argmax(1))\"")
+  }
+
+  private func printPlan() throws {
+    struct Plan: Encodable {
+      let out: String
+      let split: String
+      let step: Int
+    }
+    let plan = Plan(out: out, split: split, step: try Run(folder).checkpoint(checkpoint).state.step)
+    if common.json { return try JSONOutput.print(command: "predict", plan) }
+    Terminal.out("would write \(out): logits of step \(Format.count(plan.step)) on \(split)")
   }
 }

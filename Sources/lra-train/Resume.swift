@@ -14,8 +14,11 @@ struct Resume: ParsableCommand {
   @Argument(help: ArgumentHelp("The run's folder.", valueName: "run")) var folder: String
   @Option(help: "Train until this many steps instead of the recipe's.") var steps: Int?
 
+  @Flag(name: .customLong("dry-run"), help: "Say what would be done and stop.") var dryRun = false
+
   func run() throws {
     var found = try Run(folder)
+    if dryRun { return try printPlan(found) }
     if let steps, steps != found.recipe.train.numTrainSteps {
       found = try found.extended(to: steps)
     }
@@ -24,5 +27,19 @@ struct Resume: ParsableCommand {
       return try RunPrinter(common, found.recipe).alreadyDone(result)
     }
     try train(found.recipe, in: found.folder, common, device: place.start())
+  }
+
+  private func printPlan(_ found: Run) throws {
+    struct Plan: Encodable {
+      let run: String
+      let from: Int
+      let to: Int
+    }
+    let plan = Plan(
+      run: found.folder.path, from: found.folder.checkpointSteps().last ?? 0,
+      to: steps ?? found.recipe.train.numTrainSteps)
+    if common.json { return try JSONOutput.print(command: "resume", plan) }
+    Terminal.out(
+      "\(plan.run) would go on from step \(Format.count(plan.from)) to \(Format.count(plan.to))")
   }
 }

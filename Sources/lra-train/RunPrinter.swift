@@ -51,16 +51,30 @@ struct RunPrinter {
     line.clear()
     if common.json { return try JSONOutput.print(command: "train", result) }
     scores(result)
+    if result.failure != nil { return }  // which says itself what to do
+    let database = common.db == "data.sqlite" ? "" : " --db \(shellQuoted(common.db))"
+    let run = shellQuoted(result.run)
     Terminal.err(
-      "Next: lra-train eval \(result.run) --split test --db \(common.db)"
-        + " · lra-train resume \(result.run) --steps \(2 * result.step) --db \(common.db)")
+      "Next: lra-train eval \(run)\(database)"
+        + " · lra-train resume \(run) --steps \(2 * result.step)\(database)")
   }
 
-  /// The scores of a run that was finished before.
+  /// The scores of a run that was finished before; it ends as it ended then.
   func alreadyDone(_ result: RunResult) throws {
-    if common.json { return try JSONOutput.print(command: "train", result) }
-    Terminal.out("\(result.run) is finished: nothing to do")
-    scores(result)
+    if common.json {
+      try JSONOutput.print(command: "train", result)
+    } else {
+      Terminal.out("\(result.run) is finished: nothing to do")
+      scores(result)
+    }
+    try finish(result)
+  }
+
+  /// Ends the command: a plateau is a failure, which the JSON object has said already.
+  func finish(_ result: RunResult) throws {
+    guard let failure = result.failure else { return }
+    if common.json { throw ExitStatus(failure.code.exitCode) }
+    throw failure
   }
 
   private func scores(_ result: RunResult) {

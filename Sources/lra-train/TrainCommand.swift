@@ -75,7 +75,7 @@ func train(_ recipe: Recipe, in folder: RunFolder, _ common: CommonOptions, devi
   do {
     let result = try trainer.run(isCancelled: { interruption.isRequested }, report: printer.show)
     try printer.end(result)
-    if let failure = result.failure { throw failure }
+    try printer.finish(result)
   } catch let error as TrainError where error.code == .interrupted {
     printer.clear()
     throw Failure(

@@ -34,6 +34,8 @@ private let sequence = (0..<61).map { 1 + ($0 * 7 + 3) % 15 }
     ("sinusoidal", { $0.position = .sinusoidal }), ("none", { $0.position = .none }),
     ("post", { $0.norm = .post }), ("causal", { $0.causal = true }),
     ("tied", { $0.tiedWeights = true }), ("no bias", { $0.qkvBias = false }),
+    ("linformer", { $0.modelType = "linformer" }), ("linear", { $0.modelType = "linear" }),
+    ("causal linear", { ($0.modelType, $0.causal) = ("linear", true) }),
     ("relu", { $0.activation = .relu }), ("tanh", { $0.activation = .geluTanh }),
   ]
 

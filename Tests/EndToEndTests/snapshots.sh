@@ -1,5 +1,6 @@
 #!/bin/sh
 # Makes the help snapshots again: Tests/EndToEndTests/snapshots.sh .build/release/lra-data
+# and those of lra-train when it stands beside.
 set -e
 tool=$1
 folder=$(dirname "$0")/Snapshots
@@ -9,4 +10,11 @@ export COLUMNS=80
 for task in listops pathfinder; do "$tool" gen $task --help > "$folder/lra-data-gen-$task.txt"; done
 for command in gen ls show stats verify build manifest diff rm; do
   "$tool" $command --help > "$folder/lra-data-$command.txt"
+done
+train=$(dirname "$tool")/lra-train
+[ -x "$train" ] || exit 0
+rm -f "$folder"/lra-train*.txt
+"$train" --help > "$folder/lra-train.txt"
+for command in train resume eval predict bench models; do
+  "$train" $command --help > "$folder/lra-train-$command.txt"
 done

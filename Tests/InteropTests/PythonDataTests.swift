@@ -35,12 +35,13 @@ struct PythonDataTests {
     return try JSONDecoder().decode(Shown.self, from: Data(outcome.output.utf8)).examples
   }
 
-  @Test("sqlite3 and numpy read in five lines what show prints")
+  @Test("the README's five lines of Python read what show prints")
   func fiveLines() throws {
     let folder = try dataset()
     for split in ["train", "validation"] {
       let outcome = try python(
-        "read_index.py", folder.file("data.sqlite"), "listops-2k", split, "40")
+        "read_index.py", Program.package + "/README.md", folder.file("data.sqlite"), "listops-2k",
+        split, "40")
       try #require(outcome.exit == 0, "\(outcome.error)")
       let read = try JSONDecoder().decode([Shown.Example].self, from: Data(outcome.output.utf8))
       #expect(try read == shown(folder, split, 40))

@@ -47,6 +47,9 @@ public struct Program: Sendable {
   /// The built binary beside the test bundle.
   public static let lraData = Program(path: Program.products + "/lra-data")
 
+  /// The built binary that trains.
+  public static let lraTrain = Program(path: Program.products + "/lra-train")
+
   /// The folder of the built products.
   public static var products: String {
     let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }

@@ -31,7 +31,7 @@ typedef enum {
 const char *ct_error_message(void);
 
 /// Checks that the loaded libtorch has the version this shim was compiled against, and installs the
-/// caching allocator. Call it first. Non-zero with a message when the versions differ.
+/// caching allocator. Call it first. Non-zero with a message: 1 when the versions differ, 2 when LRA_CPU names no usable tier.
 int ct_start(void);
 /// The version that the shim was compiled against, such as "2.13.0".
 const char *ct_version(void);

@@ -21,6 +21,8 @@ ct_tensor ct_layer_norm(ct_tensor x, ct_tensor weight, ct_tensor bias, double ep
 /// GELU by erf, or its tanh approximation.
 ct_tensor ct_gelu(ct_tensor x, int tanh_approximation);
 ct_tensor ct_relu(ct_tensor x);
+/// x where x > 0, else e^x - 1.
+ct_tensor ct_elu(ct_tensor x);
 ct_tensor ct_softmax(ct_tensor x, int dim);
 ct_tensor ct_masked_fill(ct_tensor x, ct_tensor mask, double value);
 ct_tensor ct_sum(ct_tensor x, const int64_t *dims, int count, int keep);

@@ -1,0 +1,198 @@
+import Foundation
+import Testing
+import ToolRunner
+
+/// A folder with a dataset that trains in a moment.
+private func tiny() throws -> TemporaryFolder {
+  let folder = try TemporaryFolder()
+  let made = try folder.data(
+    "gen", "listops", "--len", "64", "--max-depth", "3", "--max-args", "5", "--train", "300",
+    "--validation", "50", "--test", "40", "--quiet")
+  try #require(made.exit == 0, "\(made.error)")
+  return folder
+}
+
+/// A run of 12 steps; the loss and the accuracy differ from machine to machine, the form does not.
+private let run = [
+  "--recipe", "demo", "--set", "train.num_train_steps=12", "--set", "eval.eval_frequency=6",
+  "--set", "optimizer.learning_rate=0.01", "--threads", "2",
+]
+
+extension TemporaryFolder {
+  fileprivate func train(_ arguments: String...) throws -> Outcome {
+    try Program.lraTrain.run(arguments, in: path)
+  }
+
+  fileprivate func train(_ arguments: [String]) throws -> Outcome {
+    try Program.lraTrain.run(arguments, in: path)
+  }
+
+  /// The only run in the folder.
+  fileprivate func runName() throws -> String {
+    let names = try FileManager.default.contentsOfDirectory(atPath: file("runs"))
+    return "runs/" + (try #require(names.first))
+  }
+}
+
+/// The keys of an object, deeper ones as `best.step`.
+private func keys(_ json: String) throws -> Set<String> {
+  let object = try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any]
+  func flat(_ object: [String: Any], _ prefix: String) -> [String] {
+    object.flatMap { key, value in
+      (value as? [String: Any]).map { flat($0, "\(prefix)\(key).") } ?? ["\(prefix)\(key)"]
+    }
+  }
+  return Set(flat(try #require(object), ""))
+}
+
+private let scores =
+  #"test at best \(step (6|12)\) +[0-9.]+ % \[[0-9.]+, [0-9.]+\]      majority class [0-9.]+ %\n"#
+  + #"test at last \(step 12\) +[0-9.]+ % \[[0-9.]+, [0-9.]+\]      first token    [0-9.]+ %\n"#
+
+@Suite("lra-train", .serialized)
+struct TrainTests {
+  @Test("a run prints its header, its evaluations and its scores, and exits 0, or 1 on a plateau")
+  func train() throws {
+    let folder = try tiny()
+    let outcome = try folder.train(run)
+    let name = try folder.runName()
+    #expect(name.wholeMatch(of: #/runs/listops-transformer-demo-0-[0-9a-f]{6}/#) != nil)
+    let head =
+      "listops-64 · transformer · recipe demo · 4 layers, width 64, 2 heads, 144.7 k parameters"
+      + " · cpu, 2 threads, float32 · seed 0\nrun \(name)\n"
+    #expect(outcome.output.hasPrefix(head), "\(outcome.output)")
+    let rest = String(outcome.output.dropFirst(head.count))
+    #expect(try rest.wholeMatch(of: Regex(scores)) != nil, "\(rest)")
+    let evaluation = #"step +(6|12)  validation [0-9.]+ %  loss [0-9.]+(  best)?\#n"#
+    let next = "Next: lra-train eval \(name) · lra-train resume \(name) --steps 24\n"
+    let lines = outcome.error.split(separator: "\n").map { $0 + "\n" }
+    #expect(try lines.first?.wholeMatch(of: Regex(evaluation)) != nil, "\(outcome.error)")
+    // The error of a plateau has a next step of its own.
+    let plateau = outcome.error.contains("\nerror: \(name) stayed on its plateau: best validation")
+    #expect(lines.contains { $0 == next } != plateau, "\(outcome.error)")
+    #expect(outcome.exit == (plateau ? 1 : 0))
+
+    let again = try folder.train(run)
+    #expect(again.exit == outcome.exit)
+    #expect(again.output == "\(name) is finished: nothing to do\n" + rest)
+  }
+
+  @Test("resume does nothing, or goes on to more steps")
+  func resume() throws {
+    let folder = try tiny()
+    _ = try folder.train(run + ["--quiet"])
+    let name = try folder.runName()
+    let nothing = try folder.train("resume", name)
+    #expect(nothing.output.hasPrefix("\(name) is finished: nothing to do\ntest at best"))
+    let more = try folder.train("resume", name, "--steps", "20")
+    #expect(more.output.contains("\nrun \(name) (from step 12)\n"), "\(more.output)")
+    #expect(more.output.contains("\ntest at last (step 20)"))
+    let fewer = try folder.train("resume", name, "--steps", "15")
+    #expect(fewer.exit == 64)
+    #expect(fewer.error.hasPrefix("error: --steps 15: the run has done 20 steps already\n"))
+    let foreign = try folder.train("resume", "data")
+    #expect(foreign.exit == 64)
+    #expect(
+      foreign.error == """
+        error: data is not the folder of a run: it holds no recipe.yaml
+        a run is named by its folder, such as runs/listops-transformer-small-0
+
+        """)
+  }
+
+  @Test("--json of train, eval and predict has exactly the documented keys")
+  func json() throws {
+    let folder = try tiny()
+    let trained = try folder.train(run + ["--json"])
+    let score = { (name: String) in
+      Set(["step", "validation", "test", "loss", "ci95"].map { "\(name).\($0)" })
+    }
+    let common: Set = ["schema", "command", "baselines.majority", "baselines.first_token"]
+    #expect(
+      try keys(trained.output)
+        == common.union(score("best")).union(score("last")).union([
+          "run", "state", "step", "seed", "parameters", "steps_per_s", "wait", "peak_bytes",
+          "recipe_digest", "data_digest",
+        ]))
+    let name = try folder.runName()
+    let evaluated = try folder.train("eval", name, "--json")
+    #expect(evaluated.exit == 0 && evaluated.error == "")
+    #expect(
+      try keys(evaluated.output) == common.union(["split", "n", "accuracy", "ci95", "loss"]))
+    let predicted = try folder.train("predict", name, "--json")
+    #expect(try keys(predicted.output) == ["schema", "command", "out", "shape", "digest"])
+  }
+
+  @Test("eval prints accuracy and baselines, predict an npy file that numpy reads")
+  func evalAndPredict() throws {
+    let folder = try tiny()
+    _ = try folder.train(run + ["--quiet"])
+    let name = try folder.runName()
+    let evaluated = try folder.train("eval", name, "--split", "validation", "--checkpoint", "last")
+    #expect(evaluated.exit == 0)
+    #expect(
+      evaluated.output.wholeMatch(
+        of:
+          #/validation  50 examples  step 12  ([0-9.]+) % \[[0-9.]+, [0-9.]+\]  loss [0-9.]+\nmajority class [0-9.]+ %   first token [0-9.]+ %\n/#
+      ) != nil, "\(evaluated.output)")
+    #expect(evaluated.error.hasPrefix("Next: lra-train predict \(name) --split validation "))
+    let predicted = try folder.train(
+      "predict", name, "--split", "validation", "--checkpoint", "last", "--out", "v.npy")
+    #expect(predicted.exit == 0)
+    #expect(
+      predicted.output.wholeMatch(of: #/v.npy  50 x 10 float32  sha256 [0-9a-f]{64}\n/#) != nil)
+    let code = """
+      import json, numpy, subprocess, sys
+      logits = numpy.load("v.npy")
+      assert logits.shape == (50, 10) and logits.dtype == numpy.float32
+      shown = json.loads(sys.argv[1])["examples"]
+      right = sum(int(logits[e["position"]].argmax()) == e["label"] for e in shown)
+      print(len(shown), "%.1f" % (right / len(shown) * 100))
+      """
+    let shown = try folder.data(
+      "show", "listops-64", "0", "--split", "validation", "--count", "50", "--json")
+    let checked = try Program.python.run(["-c", code, shown.output], in: folder.path)
+    let match = try #require(evaluated.output.firstMatch(of: #/step 12  ([0-9.]+) %/#))
+    #expect(checked.output == "50 \(match.1)\n", "\(checked.error)")
+  }
+
+  @Test("a dry run prints the complete recipe, which gives the same run, and makes nothing")
+  func dryRun() throws {
+    let folder = try tiny()
+    let before = try FileManager.default.subpathsOfDirectory(atPath: folder.path).sorted()
+    let dry = try folder.train("--dry-run", "--set", "model.num_layers=1")
+    #expect(dry.exit == 0)
+    #expect(dry.output.hasPrefix("protocol: small\ntask: listops\n"))
+    #expect(dry.output.contains("num_layers: 1\n") && dry.output.contains("max_length: 64,"))
+    #expect(
+      dry.error.wholeMatch(
+        of: #/nothing was done; the run would be runs/listops-transformer-small-0-[0-9a-f]{6}\n/#)
+        != nil)
+    #expect(try FileManager.default.subpathsOfDirectory(atPath: folder.path).sorted() == before)
+    try dry.output.write(
+      toFile: folder.file("recipe.yaml"), atomically: true, encoding: .utf8)
+    let again = try folder.train("--dry-run", "--recipe", "recipe.yaml")
+    #expect(again.output == dry.output && again.error == dry.error)
+    #expect(
+      try keys(folder.train("--dry-run", "--json").output)
+        == ["schema", "command", "run", "recipe", "recipe_digest"])
+  }
+
+  @Test("models lists what can be compared")
+  func models() throws {
+    let outcome = try TemporaryFolder().train("models")
+    #expect(outcome.exit == 0)
+    let lines = outcome.output.split(separator: "\n")
+    #expect(
+      lines.first?.split(separator: #/  +/#).map(String.init) == [
+        "model", "mechanism", "time", "memory", "causal", "parameters (text)", "paper",
+      ])
+    #expect(
+      lines.contains {
+        $0.wholeMatch(
+          of: #/transformer +softmax over all pairs +L\^2 d +L d +yes +[0-9 ]+ +1706.03762/#) != nil
+      }, "\(outcome.output)")
+    #expect(lines.allSatisfy { $0.count <= 100 })
+    #expect(try keys(TemporaryFolder().train("models", "--json").output).contains("models"))
+  }
+}
