@@ -14,19 +14,20 @@ struct NaiveWorld {
     let (size, padding) = (geometry.size, geometry.padding)
     map = (0..<(size * size)).map { index in
       let (y, x) = (index / size, index % size)
-      return min(y, x) < padding || max(y, x) >= size - padding ? 255 : 0
+      let isFrame = min(y, x) < padding || max(y, x) >= size - padding
+      return isFrame ? 255 : 0
     }
   }
 
   static func disc(_ radius: Double) -> [(Int, Int)] {
     let reach = Int(radius)
-    var places: [(Int, Int)] = []
+    var cells: [(Int, Int)] = []
     for dy in -reach...reach {
       for dx in -reach...reach where Double(dy * dy + dx * dx) <= radius * radius {
-        places.append((dy, dx))
+        cells.append((dy, dx))
       }
     }
-    return places
+    return cells
   }
 
   private func isInside(_ y: Int, _ x: Int) -> Bool {
@@ -67,9 +68,12 @@ struct NaiveWorld {
   private func footprint(_ degrees: Int) -> [(y: Int, x: Int)]? {
     let sprite = sprite(Double(degrees) * Double.pi / 180)
     let reach = geometry.paddleLength + margin
-    let taps = sprite.mask.indices.filter { sprite.mask[$0] == 255 }.map {
-      (y: $0 / sprite.side - sprite.halfSide + 1, x: $0 % sprite.side - sprite.halfSide + 1)
-    }.filter { max(abs($0.y), abs($0.x)) <= reach }
+    var taps: [(y: Int, x: Int)] = []
+    for (index, value) in sprite.mask.enumerated() where value == 255 {
+      let y = index / sprite.side - sprite.halfSide + 1
+      let x = index % sprite.side - sprite.halfSide + 1
+      if max(abs(y), abs(x)) <= reach { taps.append((y, x)) }
+    }
     let quadrants = [
       taps.contains { $0.y >= 0 && $0.x >= 0 }, taps.contains { $0.y >= 0 && $0.x <= 0 },
       taps.contains { $0.y <= 0 && $0.x >= 0 }, taps.contains { $0.y <= 0 && $0.x <= 0 },
@@ -80,12 +84,16 @@ struct NaiveWorld {
   private func cells(
     _ taps: [(y: Int, x: Int)], _ isTaken: (Int, Int) -> Bool
   ) -> [(Int, Int)] {
-    (0..<(geometry.size * geometry.size)).map { ($0 / geometry.size, $0 % geometry.size) }
-      .filter { cell in
-        !taps.contains {
-          isInside(cell.0 + $0.y, cell.1 + $0.x) && isTaken(cell.0 + $0.y, cell.1 + $0.x)
+    var cells: [(Int, Int)] = []
+    for y in 0..<geometry.size {
+      for x in 0..<geometry.size {
+        let isBlocked = taps.contains {
+          isInside(y + $0.y, x + $0.x) && isTaken(y + $0.y, x + $0.x)
         }
+        if !isBlocked { cells.append((y, x)) }
       }
+    }
+    return cells
   }
 
   func startsOfZero(_ degrees: Int) -> [(Int, Int)] {

@@ -27,7 +27,7 @@ struct PathfinderDataTests {
     let folder = try TemporaryFolder()
     let first = try Program.lraData.run(arguments, in: folder.path)
     #expect(first.exit == 0)
-    #expect(first.output.hasPrefix("80 examples · 82 k tokens · 4 shards, "))
+    #expect(first.output.hasPrefix("80 examples · 81.9 k tokens · 4 shards, "))
     #expect(
       first.error == """
         pathfinder32-hard · images 32x32, 1 024 tokens · seed 0 · train 60, validation 10, test 10
