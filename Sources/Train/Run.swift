@@ -86,7 +86,7 @@ public struct Run {
     return Report(
       split: split, step: step, n: found.accuracy.count, accuracy: found.accuracy.value,
       ci95: [interval.lowerBound, interval.upperBound], loss: found.loss,
-      baselines: BaselineScores(try data.baselines(on: source)))
+      baselines: try data.baselines(on: source))
   }
 
   /// What `predict` prints.

@@ -11,7 +11,8 @@ public final class RunData {
   let validation: SplitReader
   let test: SplitReader
   let plan: BatchPlan
-  private let firstTokens: Bool
+  private let task: String
+  private var rules: Baselines?
 
   /// Opens the recipe's dataset.
   ///
@@ -28,12 +29,14 @@ public final class RunData {
     plan = try BatchPlan(
       lengths: train.lengths, batchSize: recipe.train.batchSize,
       bucketBatches: recipe.data.bucketBatches, seed: recipe.train.randomSeed)
-    firstTokens = recipe.task == "listops"
+    task = recipe.task
   }
 
   /// What trivial rules learned on the training split reach on another.
-  func baselines(on split: SplitReader) throws -> Baselines {
-    try Baselines(train: train, split: split, firstTokens: firstTokens)
+  func baselines(on split: SplitReader) throws -> BaselineScores {
+    let fitted = try rules ?? Baselines(train, task)
+    rules = fitted
+    return BaselineScores(try fitted.measure(on: split))
   }
 
   /// A split by name.

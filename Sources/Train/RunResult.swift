@@ -44,9 +44,9 @@ public struct BaselineScores: Codable, Sendable, Equatable {
   /// The most frequent class of the first token; nil where it means nothing.
   public var firstToken: Double?
 
-  init(_ baselines: Baselines) {
-    majority = baselines.majority.value
-    firstToken = baselines.firstToken?.value
+  init(_ rules: [DatasetStatistics.Baseline]) {
+    majority = rules.first { $0.name == "majority" }?.accuracy ?? 0
+    firstToken = rules.first { $0.name == "first_token" }?.accuracy
   }
 
   /// Writes null, not nothing, where the first token means nothing.
@@ -98,7 +98,7 @@ public struct RunResult: Codable, Sendable, Equatable {
   init(
     run: String, state: RunRecord.State, step: Int, seed: Int, parameters: Int, best: Score,
     last: Score,
-    baselines: Baselines, stepsPerSecond: Double, wait: Double, peakBytes: Int,
+    baselines: BaselineScores, stepsPerSecond: Double, wait: Double, peakBytes: Int,
     recipeDigest: String,
     dataDigest: String, validationMajority: Double
   ) {
@@ -109,7 +109,7 @@ public struct RunResult: Codable, Sendable, Equatable {
     self.parameters = parameters
     self.best = best
     self.last = last
-    self.baselines = BaselineScores(baselines)
+    self.baselines = baselines
     stepsPerS = stepsPerSecond
     self.wait = wait
     self.peakBytes = peakBytes

@@ -222,7 +222,7 @@ public final class Trainer {
       try logs.evaluation(best.test, split: "test", step: step, seconds: nil)
     }
     let validation = state.best?.accuracy ?? 0
-    let majority = try data.baselines(on: data.validation).majority.value
+    let majority = try data.baselines(on: data.validation).majority
     let count = min(recipe.eval.numEvalExamples ?? .max, data.validation.count)
     let counted = Accuracy(correct: Int((validation * Double(count)).rounded()), count: count)
     return RunResult(

@@ -21,25 +21,6 @@ import Testing
     #expect(Accuracy().value == 0 && Accuracy().interval == 0...1)
     #expect(Accuracy(predicted: [1, 2, 3], labels: [1, 0, 3]) == Accuracy(correct: 2, count: 3))
   }
-
-  @Test("baselines are learned on the training split; ties go to the smaller class")
-  func baselines() {
-    let result = Baselines(
-      trainLabels: [3, 1, 3, 1, 7, -1], trainFirst: [10, 10, 10, 11, 11, 11],
-      labels: [1, 3, 1, 7, 1], first: [10, 10, 11, 11, 200])
-    #expect(result.majority == Accuracy(correct: 3, count: 5))
-    #expect(result.firstToken == Accuracy(correct: 3, count: 5))
-    #expect(Baselines(trainLabels: [], labels: [0, 1]).majority.correct == 1)
-    #expect(Baselines(trainLabels: [1], labels: [1]).firstToken == nil)
-  }
-
-  @Test("baselines read first tokens from the splits")
-  func reading() throws {
-    let source = MemorySource(count: 100)
-    let result = try Baselines(train: source, split: source, firstTokens: true)
-    #expect(result.majority == Accuracy(correct: 10, count: 100))
-    #expect(result.firstToken == Accuracy(correct: 100, count: 100))
-  }
 }
 
 @Suite struct RunTableTests {

@@ -18,12 +18,10 @@ public struct Baselines: Sendable {
         ? [("first_token", Baselines.firstToken), ("first_token_and_digits", Baselines.rootDigits)]
         : [])
     var counts = [[Int: [Int32: Int]]](repeating: [:], count: keys.count)
-    for position in 0..<reader.count {
-      let label = reader.labels[position]
-      try reader.withSymbols(at: position) { symbols in
-        for (number, rule) in keys.enumerated() {
-          counts[number][rule.key(symbols), default: [:]][label, default: 0] += 1
-        }
+    try Baselines.forEach(reader, needsSymbols: isListOps) { label, symbols in
+      guard label >= 0 else { return }  // unlabelled
+      for (number, rule) in keys.enumerated() {
+        counts[number][rule.key(symbols), default: [:]][label, default: 0] += 1
       }
     }
     self.keys = keys
@@ -36,17 +34,29 @@ public struct Baselines: Sendable {
   /// - Throws: `checksumMismatch` when an example is damaged.
   public func measure(on reader: SplitReader) throws -> [DatasetStatistics.Baseline] {
     var right = [Int](repeating: 0, count: keys.count)
-    for position in 0..<reader.count {
-      let label = reader.labels[position]
-      try reader.withSymbols(at: position) { symbols in
-        for (number, rule) in keys.enumerated()
-        where (tables[number][rule.key(symbols)] ?? majority) == label {
-          right[number] += 1
-        }
+    try Baselines.forEach(reader, needsSymbols: keys.count > 1) { label, symbols in
+      for (number, rule) in keys.enumerated()
+      where (tables[number][rule.key(symbols)] ?? majority) == label {
+        right[number] += 1
       }
     }
     return zip(keys, right).map { rule, right in
       .init(name: rule.name, accuracy: Double(right) / Double(max(1, reader.count)))
+    }
+  }
+
+  /// Gives every label, with its symbols when a rule looks at them: images are costly to decode.
+  private static func forEach(
+    _ reader: SplitReader, needsSymbols: Bool,
+    _ body: (Int32, UnsafeBufferPointer<UInt8>) -> Void
+  ) throws {
+    for position in 0..<reader.count {
+      let label = reader.labels[position]
+      if needsSymbols {
+        try reader.withSymbols(at: position) { body(label, $0) }
+      } else {
+        body(label, UnsafeBufferPointer(start: nil, count: 0))
+      }
     }
   }
 
