@@ -160,6 +160,14 @@ extension DatasetError {
       next: "wait until it has finished, or use another database")
   }
 
+  static func noFolder(of path: String) -> DatasetError {
+    let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+      .joined(separator: "/")
+    return DatasetError(
+      .usage, "\(path): there is no folder \(folder)", path: path,
+      next: "make it with: mkdir -p \(folder)")
+  }
+
   static func busy(_ path: String) -> DatasetError {
     DatasetError(
       .locked, "\(path) is busy: another process has written to it for more than 10 s",

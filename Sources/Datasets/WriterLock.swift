@@ -14,7 +14,10 @@ public final class WriterLock: Sendable {
   public init(database: String) throws {
     let path = database + ".lock"
     let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
-    guard file >= 0 else { throw DatasetError.system("lock", path, errno) }
+    guard file >= 0 else {
+      throw errno == ENOENT
+        ? DatasetError.noFolder(of: database) : DatasetError.system("lock", path, errno)
+    }
     while flock(file, LOCK_EX | LOCK_NB) != 0 {
       if errno == EINTR { continue }
       let reason = errno

@@ -28,6 +28,20 @@ struct DatabaseTests {
         """)
   }
 
+  @Test("a database in a folder that is not there")
+  func noFolder() throws {
+    let folder = try TemporaryFolder()
+    let outcome = try folder.data("gen", "listops", "--train", "4", "--db", "none/data.sqlite")
+    #expect(outcome.exit == 64)
+    #expect(
+      outcome.error.hasSuffix(
+        """
+        error: none/data.sqlite: there is no folder none
+        make it with: mkdir -p none
+
+        """))
+  }
+
   @Test("an empty file")
   func empty() throws {
     let outcome = try ls("")
