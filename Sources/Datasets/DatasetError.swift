@@ -164,7 +164,7 @@ extension DatasetError {
     let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
       .joined(separator: "/")
     return DatasetError(
-      .usage, "\(path): there is no folder \(folder)", path: path,
+      .failure, "\(path): there is no folder \(folder)", path: path,
       next: "make it with: mkdir -p \(folder)")
   }
 

@@ -32,7 +32,7 @@ struct DatabaseTests {
   func noFolder() throws {
     let folder = try TemporaryFolder()
     let outcome = try folder.data("gen", "listops", "--train", "4", "--db", "none/data.sqlite")
-    #expect(outcome.exit == 64)
+    #expect(outcome.exit == 1)
     #expect(
       outcome.error.hasSuffix(
         """
