@@ -102,8 +102,6 @@ int ct_to_host(ct_tensor handle, void* data, size_t bytes) {
   });
 }
 
-ct_tensor ct_retain(ct_tensor handle) { return give(tensor(handle)); }
-
 void ct_free(ct_tensor handle) {
   c10::intrusive_ptr<at::TensorImpl>::reclaim(reinterpret_cast<at::TensorImpl*>(handle));
 }

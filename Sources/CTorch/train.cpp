@@ -73,10 +73,3 @@ int ct_clip_grad_norm(const ct_tensor* grads, int count, double max_norm, double
     if (max_norm >= 0) at::_foreach_mul_(all, (max_norm / (total + 1e-6)).clamp_max(1.0));
   });
 }
-
-int ct_scale_in_place(const ct_tensor* tensors, int count, double factor) {
-  return guardedStatus([&] {
-    at::NoGradGuard noGrad;
-    at::_foreach_mul_(list(tensors, count), factor);
-  });
-}

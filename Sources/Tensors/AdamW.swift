@@ -113,12 +113,3 @@ public func clipGradients(_ parameters: [NamedParameter], maxNorm: Double?) thro
   guard status == 0 else { throw TensorError.last }
   return norm
 }
-
-/// Multiplies all gradients by a number.
-public func scaleGradients(_ parameters: [NamedParameter], by factor: Double) throws {
-  let gradients = parameters.compactMap { $0.parameter.value.gradient }
-  let status = withExtendedLifetime(gradients) {
-    ct_scale_in_place(gradients.map { Optional($0.handle) }, Int32(gradients.count), factor)
-  }
-  guard status == 0 else { throw TensorError.last }
-}

@@ -55,7 +55,6 @@ ct_tensor ct_full(const int64_t *sizes, int dims, double value, ct_dtype dtype, 
 ct_tensor ct_from_host(const void *data, size_t bytes, const int64_t *sizes, int dims, ct_dtype dtype);
 /// Copies a tensor's elements, row-major, to host memory of exactly `bytes`.
 int ct_to_host(ct_tensor tensor, void *data, size_t bytes);
-ct_tensor ct_retain(ct_tensor tensor);
 void ct_free(ct_tensor tensor);
 
 int ct_dims(ct_tensor tensor);

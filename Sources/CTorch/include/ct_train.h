@@ -29,7 +29,6 @@ int ct_adamw(const ct_tensor *parameters, const ct_tensor *grads, const ct_tenso
 /// Scales gradients so that their joint 2-norm is at most `max_norm` (a negative one only measures).
 /// Leaves the norm before scaling in `norm`.
 int ct_clip_grad_norm(const ct_tensor *grads, int count, double max_norm, double *norm);
-int ct_scale_in_place(const ct_tensor *tensors, int count, double factor);
 
 #ifdef __cplusplus
 }
