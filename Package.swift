@@ -16,10 +16,11 @@ let dataTargets: [Target] = [
     name: "CMPFR", linkerSettings: [.linkedLibrary("mpfr"), .linkedLibrary("gmp")]),
   .target(
     name: "CPNG", linkerSettings: [.linkedLibrary("png"), .linkedLibrary("z")]),
+  .target(name: "CArchive", linkerSettings: [.linkedLibrary("archive")]),
   .target(
     name: "Datasets",
     dependencies: [
-      "Tokenizers", "CMPFR", "CPNG",
+      "Tokenizers", "CMPFR", "CPNG", "CArchive",
       .product(name: "GRDB", package: "GRDB.swift"),
       .product(name: "Crypto", package: "swift-crypto"),
     ], swiftSettings: strict),
@@ -28,7 +29,8 @@ let dataTargets: [Target] = [
     name: "lra-data", dependencies: ["Datasets", "Console", argumentParser], swiftSettings: strict),
   .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers"], swiftSettings: strict),
   .testTarget(
-    name: "DatasetsTests", dependencies: ["Datasets", "Console"],
+    name: "DatasetsTests",
+    dependencies: ["Datasets", "Console", .product(name: "Crypto", package: "swift-crypto")],
     exclude: ["sprite-vectors.txt", "sprite_vectors.py"], swiftSettings: strict),
 ]
 

@@ -38,6 +38,16 @@ public enum Terminal {
     }
   }
 
+  /// A text of unknown origin that may be shown: control characters other than line ends are replaced.
+  public static func printable(_ text: String) -> String {
+    var result = ""
+    for scalar in text.unicodeScalars {
+      let isControl = scalar.properties.generalCategory == .control && scalar != "\n"
+      result.unicodeScalars.append(isControl ? "\u{FFFD}" : scalar)
+    }
+    return result
+  }
+
   /// Columns of the terminal, at most `width`.
   public static func columns(of stream: Stream) -> Int {
     var size = winsize()

@@ -18,7 +18,7 @@ public struct ContactSheet: Sendable {
   ///   - positions: 1...10 000 of its positions.
   /// - Throws: `usage` when the examples are no images or too many; `checksumMismatch`.
   public init(_ reader: SplitReader, positions: Range<Int>) throws {
-    guard let size = reader.imageSize else {
+    guard let size = reader.symbols.imageSize else {
       throw DatasetError.invalidParameter("\(reader.dataset) has no images: --png cannot show it")
     }
     let zoom = max(1, 96 / size)

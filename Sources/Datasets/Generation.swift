@@ -89,6 +89,11 @@ struct Generation: Sendable {
           plan.generatorVersion,
         ])
       let id = database.lastInsertedRowID
+      for source in plan.sources {
+        try database.execute(
+          sql: "INSERT INTO source(dataset_id, name, bytes, sha256) VALUES(?,?,?,?)",
+          arguments: [id, source.name, source.bytes, Data(source.sha256)])
+      }
       for split in plan.splits where split.count > 0 {
         try database.execute(
           sql: "INSERT INTO split(dataset_id, name, ordinal, count) VALUES(?,?,?,?)",
@@ -108,9 +113,10 @@ struct Generation: Sendable {
       if first.count != expected { shardExamples = first.count }
     }
     if let (has, asks) = plan.difference(
-      from: dataset, splits: splits, shardExamples: shardExamples, asked: options.shardExamples)
+      from: dataset, splits: splits, sources: try index.sources(of: dataset),
+      shardExamples: shardExamples, asked: options.shardExamples)
     {
-      let suffix = dataset.seed == plan.seed ? "2" : "s\(plan.seed)"
+      let suffix = dataset.seed == plan.seed ? "2" : plan.seed.map { "s\($0)" } ?? "converted"
       throw DatasetError.configurationDiffers(
         store.path, dataset: plan.name, has: has, asks: asks, name: "\(plan.name)-\(suffix)")
     }

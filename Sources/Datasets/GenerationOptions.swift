@@ -60,8 +60,8 @@ public struct GenerationResult: Sendable, Equatable {
   public let bytes: Int
   /// How many shards there are.
   public let shards: Int
-  /// Wall time.
-  public let seconds: Double
+  /// Wall time, the reading of sources included.
+  public internal(set) var seconds: Double
   /// 64 hexadecimal digits.
   public let contentDigest: String
   /// Whether parameters, sizes and digests agree with the expected manifest; nil when none was given.

@@ -6,11 +6,14 @@ struct GenerationPlan: Sendable {
   let name: String
   let task: String
   let config: String
-  let seed: Int
+  /// nil for converted data.
+  let seed: Int?
   let generatorVersion: Int
   let splits: [SplitSize]
   /// What users call the examples: `examples`, `images`.
   let unit: String
+  /// What it is converted from, by name; empty for generated data.
+  let sources: [SourceRecord]
   /// How the shards hold the examples.
   var form: StoredForm { StoredForm(task: task, config: config) }
   /// A pure function of split and range; calls the step now and then.
@@ -39,8 +42,8 @@ struct GenerationPlan: Sendable {
   }
 
   init(
-    name: String, task: String, config: String, seed: Int, generatorVersion: Int,
-    splits: [SplitSize], unit: String,
+    name: String, task: String, config: String, seed: Int?, generatorVersion: Int,
+    splits: [SplitSize], unit: String, sources: [SourceRecord] = [],
     makeShard: @escaping @Sendable (SplitSize, Range<Int>, Step) throws -> ShardContent
   ) {
     self.name = name
@@ -50,13 +53,14 @@ struct GenerationPlan: Sendable {
     self.generatorVersion = generatorVersion
     self.splits = splits
     self.unit = unit
+    self.sources = sources
     self.makeShard = makeShard
   }
 
   /// - Throws: `usage` for sizes, names or seeds that cannot be.
   func validate() throws {
     var mistakes: [String] = []
-    if seed < 0 { mistakes.append("--seed is \(seed), 0 or more allowed") }
+    if let seed, seed < 0 { mistakes.append("--seed is \(seed), 0 or more allowed") }
     for split in splits where split.count < 0 {
       mistakes.append("--\(split.name) is \(split.count), 0 or more allowed")
     }
@@ -79,8 +83,8 @@ struct GenerationPlan: Sendable {
 
   /// What an existing dataset has and this plan asks for, where they differ; nil where they do not.
   func difference(
-    from dataset: DatasetRecord, splits existing: [SplitRecord], shardExamples: Int?,
-    asked: Int
+    from dataset: DatasetRecord, splits existing: [SplitRecord], sources old: [SourceRecord],
+    shardExamples: Int?, asked: Int
   ) -> (has: String, asks: String)? {
     var has: [String] = []
     var asks: [String] = []
@@ -93,13 +97,18 @@ struct GenerationPlan: Sendable {
     compare(dataset.task, task)
     compare(
       "generator version \(dataset.generatorVersion)", "generator version \(generatorVersion)")
-    compare(dataset.seed.map { "seed \($0)" } ?? "no seed", "seed \(seed)")
+    compare(GenerationPlan.text(seed: dataset.seed), GenerationPlan.text(seed: seed))
     if dataset.config != config {
       let old = CanonicalJSON.decode(dataset.config) ?? [:]
       let new = CanonicalJSON.decode(config) ?? [:]
       for key in Set(old.keys).union(new.keys).sorted() {
         compare(GenerationPlan.text(key, old[key]), GenerationPlan.text(key, new[key]))
       }
+    }
+    for name in (old + sources).map(\.name).removingRepeats() {
+      compare(
+        GenerationPlan.text(name, old.first { $0.name == name }),
+        GenerationPlan.text(name, sources.first { $0.name == name }))
     }
     let wanted = splits.filter { $0.count > 0 }
     for name in (existing.map(\.name) + wanted.map(\.name)).removingRepeats() {
@@ -111,6 +120,12 @@ struct GenerationPlan: Sendable {
       compare("\(shardExamples.grouped) examples per shard", "\(asked.grouped) examples per shard")
     }
     return has.isEmpty ? nil : (has.joined(separator: ", "), asks.joined(separator: ", "))
+  }
+
+  private static func text(seed: Int?) -> String { seed.map { "seed \($0)" } ?? "no seed" }
+
+  private static func text(_ name: String, _ source: SourceRecord?) -> String {
+    source.map { "\(name) of SHA-256 \(Digest.hex($0.sha256).prefix(12))" } ?? "no \(name)"
   }
 
   private static func text(_ key: String, _ value: ParameterValue?) -> String {

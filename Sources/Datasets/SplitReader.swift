@@ -16,8 +16,8 @@ public final class SplitReader: Sendable {
   /// SHA-256 over the content of the whole dataset, 32 bytes; nil while it is incomplete.
   public let contentDigest: [UInt8]?
 
-  /// Pixels of a side when the examples are images; nil for sequences.
-  public let imageSize: Int?
+  /// What the symbols stand for.
+  public let symbols: SymbolKind
   /// Examples are images with a mask.
   public let hasMasks: Bool
 
@@ -79,10 +79,8 @@ public final class SplitReader: Sendable {
     offsets = rows.map(\.offset)
     storedLengths = rows.map { Int32(clamping: $0.length) }
     self.form = form
-    switch form {
-    case .symbols: (imageSize, hasMasks) = (nil, false)
-    case .png(let size, let hasMask): (imageSize, hasMasks) = (size, hasMask)
-    }
+    symbols = SymbolKind(of: dataset)
+    if case .png(_, true) = form { hasMasks = true } else { hasMasks = false }
     checks = rows.map(\.check64)
     self.metas = metas
   }
@@ -154,5 +152,34 @@ public final class SplitReader: Sendable {
     .damaged(
       dataset, split, position, shard: shard.record.path, offset: offsets[position],
       database: database)
+  }
+}
+
+/// What the symbols of a dataset stand for.
+public enum SymbolKind: Sendable, Equatable {
+  /// Digits, operators and brackets of ListOps.
+  case listOps
+  /// Bytes of a text.
+  case bytes
+  /// Grey levels of a square image with so many pixels a side, row by row.
+  case greyLevels(size: Int)
+  /// Numbers of the user's own.
+  case numbers
+
+  init(of dataset: DatasetRecord) {
+    if case .png(let size, _) = StoredForm(of: dataset) {
+      self = .greyLevels(size: size)
+      return
+    }
+    switch dataset.task {
+    case ListOpsConfiguration.task: self = .listOps
+    case IMDb.task: self = .bytes
+    default: self = .numbers
+    }
+  }
+
+  /// Pixels of a side of an image; nil for other symbols.
+  public var imageSize: Int? {
+    if case .greyLevels(let size) = self { size } else { nil }
   }
 }

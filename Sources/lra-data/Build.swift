@@ -19,7 +19,7 @@ struct Build: ParsableCommand {
   func run() throws {
     let expected = try Manifest(contentsOf: manifest)
     let work = Work(
-      name: name ?? expected.name, seed: expected.seed ?? 0,
+      name: name ?? expected.name, origin: expected.seed.map { "seed \($0)" } ?? "from its sources",
       splits: expected.splits.map {
         SplitSize(name: $0.name, ordinal: $0.ordinal, count: $0.examples)
       }, common: common, command: "build")

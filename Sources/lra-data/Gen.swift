@@ -63,13 +63,14 @@ struct GenListOps: ParsableCommand {
     let configuration = listOps
     let splits = SplitSize.standard(train: train, validation: validation, test: test)
     let work = Work(
-      name: name ?? configuration.datasetName, seed: seed, splits: splits, common: common,
+      name: name ?? configuration.datasetName, origin: "seed \(seed)", splits: splits,
+      common: common,
       command: "gen listops")
     var options = work.options(threads: threads.count)
     options.shardExamples = shardExamples
     if dryRun {
       let estimate = try configuration.estimate(seed: seed, splits: splits, options: options)
-      return try work.print(estimate)
+      return try work.print(estimate, task: ListOpsConfiguration.task)
     }
     let expected = KnownManifest.find(configuration, seed: seed, splits: splits)
     options.expected = expected?.manifest

@@ -65,14 +65,15 @@ struct GenPathfinder: ParsableCommand {
     let size = configuration.size
     let splits = SplitSize.standard(train: train, validation: validation, test: test)
     let work = Work(
-      name: name ?? configuration.datasetName, seed: seed, splits: splits, common: common,
+      name: name ?? configuration.datasetName, origin: "seed \(seed)", splits: splits,
+      common: common,
       command: "gen pathfinder",
       detail: "images \(size)x\(size), \(Format.count(configuration.pixels)) tokens")
     var options = work.options(threads: threads.count)
     options.shardExamples = shardExamples
     if dryRun {
       let estimate = try configuration.estimate(seed: seed, splits: splits, options: options)
-      return try work.print(estimate)
+      return try work.print(estimate, task: PathfinderConfiguration.task)
     }
     let expected = KnownManifest.find(configuration, seed: seed, splits: splits)
     options.expected = expected?.manifest

@@ -71,13 +71,9 @@ struct Show: ParsableCommand {
 
     init(_ reader: SplitReader, at position: Int) throws {
       let label = reader.labels[position] == -1 ? nil : Int(reader.labels[position])
-      let size = reader.imageSize
       let (tokens, text, about) = try reader.withSymbols(at: position) { symbols in
-        (
-          symbols.map { Int($0) + 1 },
-          size.map { Example.picture(symbols, $0) } ?? ListOpsVocabulary.text(of: symbols),
-          size.map { "\($0)x\($0) pixels" } ?? Example.shape(symbols)
-        )
+        let (text, about) = Example.described(symbols, reader.symbols)
+        return (symbols.map { Int($0) + 1 }, text, about)
       }
       split = reader.split
       self.position = position
@@ -89,7 +85,19 @@ struct Show: ParsableCommand {
       let plural = length == 1 ? "token" : "tokens"
       heading =
         "\(reader.split)/\(position) · \(Format.count(length)) \(plural) · "
-        + "\(label.map { "label \($0)" } ?? "no label") · \(about)"
+        + (label.map { "label \($0)" } ?? "no label") + (about.map { " · \($0)" } ?? "")
+    }
+
+    /// The text of an example, and what else the heading says of it.
+    private static func described(
+      _ symbols: UnsafeBufferPointer<UInt8>, _ kind: SymbolKind
+    ) -> (text: String, about: String?) {
+      switch kind {
+      case .listOps: (ListOpsVocabulary.text(of: symbols), shape(symbols))
+      case .bytes: (Terminal.printable(String(decoding: symbols, as: UTF8.self)), nil)
+      case .greyLevels(let size): (picture(symbols, size), "\(size)x\(size) pixels")
+      case .numbers: (symbols.map { "\(Int($0) + 1)" }.joined(separator: " "), nil)
+      }
     }
 
     private static func shape(_ symbols: UnsafeBufferPointer<UInt8>) -> String {

@@ -48,13 +48,22 @@ struct Verify: ParsableCommand {
     let command = "lra-data verify --repair \(common.dbWord)"
     if !report.indexOK && report.datasets.isEmpty {
       Terminal.err("Move \(common.db) aside and make its datasets again with their gen commands")
-    } else if report.foundDamage && !report.datasets.contains(where: { $0.canRepair }) {
-      Terminal.err("The index does not say how the data was made: make it again in a new database")
-    } else if report.foundDamage && (!repair || dryRun) {
-      Terminal.err("Repair with: \(command)        (regenerates them from seed)")
+    } else if report.foundDamage {
+      let damaged = report.datasets.filter { !$0.damaged.isEmpty }
+      let converted = damaged.filter(\.canConvert).map(\.name).joined(separator: ", ")
+      if !converted.isEmpty, repair, !dryRun {
+        Terminal.err(
+          "Run the convert command that made \(converted) again: it makes what is missing")
+      } else if !converted.isEmpty {
+        Terminal.err("Repair with: \(command)        (then the convert command of \(converted))")
+      } else if !damaged.contains(where: \.canRepair) {
+        Terminal.err(
+          "The index does not say how the data was made: make it again in a new database")
+      } else if !repair || dryRun {
+        Terminal.err("Repair with: \(command)        (regenerates them from seed)")
+      }
     } else if hasOrphans {
       Terminal.err("Put them into quarantine with: \(command)")
     }
   }
-
 }

@@ -5,7 +5,8 @@ import Foundation
 /// What `gen` and `build` say before, while and after they make a dataset.
 struct Work: Sendable {
   let name: String
-  let seed: Int
+  /// What decides the content: `seed 0`, `from aclImdb_v1.tar.gz`.
+  private let origin: String
   let splits: [SplitSize]
   let db: String
   let command: String
@@ -20,11 +21,11 @@ struct Work: Sendable {
   }
 
   init(
-    name: String, seed: Int, splits: [SplitSize], common: CommonOptions, command: String,
+    name: String, origin: String, splits: [SplitSize], common: CommonOptions, command: String,
     detail: String? = nil
   ) {
     self.name = name
-    self.seed = seed
+    self.origin = origin
     self.splits = splits
     db = common.dbWord
     self.command = command
@@ -49,10 +50,14 @@ struct Work: Sendable {
     return options
   }
 
+  static func sizes(_ splits: [SplitSize]) -> String {
+    splits.filter { $0.count > 0 }.map { "\($0.name) \(Format.count($0.count))" }
+      .joined(separator: ", ")
+  }
+
   /// `listops-2k · seed 0 · train 96 000, validation 2 000, test 2 000`.
   private var heading: String {
-    let sizes = splits.filter { $0.count > 0 }.map { "\($0.name) \(Format.count($0.count))" }
-    let parts: [String?] = [name, detail, "seed \(seed)", sizes.joined(separator: ", ")]
+    let parts: [String?] = [name, detail, origin, splits.isEmpty ? nil : Work.sizes(splits)]
     return parts.compactMap { $0 }.joined(separator: " · ")
   }
 
@@ -76,7 +81,28 @@ struct Work: Sendable {
       let known = manifest.map { " = \($0)" } ?? ""
       Terminal.out("content digest \(Format.digest(result.contentDigest))\(known)")
     }
-    if !common.quiet { Terminal.err(Paint.standardError.dim("Next: ") + "lra-train \(db)") }
+    next("lra-train \(db)")
+  }
+
+  private func next(_ command: String) {
+    if !common.quiet { Terminal.err(Paint.standardError.dim("Next: ") + command) }
+  }
+
+  /// Prints what was converted, and what was left out.
+  func print(_ result: ConversionResult) throws {
+    line.clear()
+    if common.json {
+      return try JSONOutput.print(command: command, ConversionJSON(result))
+    }
+    try print(result.generation, command, manifest: nil)
+    show(result.skipped)
+  }
+
+  private func show(_ skipped: [SkippedFile]) {
+    guard !skipped.isEmpty, !common.quiet else { return }
+    Terminal.err("left out: \(Format.count(skipped.count)) file\(skipped.count == 1 ? "" : "s")")
+    for file in skipped.prefix(5) { Terminal.err("  \(file.path): \(file.reason)") }
+    if skipped.count > 5 { Terminal.err("  ...; all of them with --json") }
   }
 
   private func summary(_ result: GenerationResult) -> String {
@@ -101,70 +127,23 @@ struct Work: Sendable {
   }
 
   /// Prints what would be made.
-  func print(_ estimate: GenerationEstimate) throws {
+  ///
+  /// - Parameter found: the splits when only the sources could tell them.
+  func print(
+    _ estimate: GenerationEstimate, task: String, splits found: [SplitSize]? = nil,
+    skipped: [SkippedFile] = []
+  ) throws {
+    line.clear()
     if common.json {
-      return try JSONOutput.print(command: command, EstimateJSON(self, estimate))
+      let result = EstimateJSON(name, task: task, splits: found ?? splits, estimate)
+      return try JSONOutput.print(command: command, result)
     }
-    Terminal.out(heading)
+    Terminal.out(([heading] + (found.map { [Work.sizes($0)] } ?? [])).joined(separator: " · "))
+    show(skipped)
     Terminal.out(
       "would make about \(Format.short(Double(estimate.tokens))) tokens in "
         + "\(Format.count(estimate.shards)) shards, \(Format.bytes(estimate.bytes)) in data/\(name), "
         + "in about \(Format.seconds(estimate.seconds)); nothing was written")
-  }
-}
-
-/// `gen` and `build` as JSON.
-struct GenerationJSON: Encodable {
-  let dataset: String
-  let task: String
-  let state: String
-  let splits: [SplitJSON]
-  let tokens: Int
-  let bytes: Int
-  let shards: Int
-  let seconds: Double
-  let contentDigest: String
-  let manifestMatch: Nullable<Bool>
-
-  init(_ result: GenerationResult) {
-    dataset = result.dataset
-    task = result.task
-    state = result.state.rawValue
-    splits = result.splits.map { SplitJSON(name: $0.name, count: $0.count) }
-    tokens = result.tokens
-    bytes = result.bytes
-    shards = result.shards
-    seconds = result.seconds
-    contentDigest = result.contentDigest
-    manifestMatch = Nullable(result.manifestMatch)
-  }
-}
-
-/// A split in every JSON object.
-struct SplitJSON: Encodable {
-  let name: String
-  let count: Int
-}
-
-/// `gen --dry-run` as JSON.
-private struct EstimateJSON: Encodable {
-  let dataset: String
-  let task: String
-  var state = "planned"
-  let splits: [SplitJSON]
-  let tokens: Int
-  let bytes: Int
-  let shards: Int
-  let seconds: Double
-
-  init(_ work: Work, _ estimate: GenerationEstimate) {
-    task = work.command.split(separator: " ").last.map(String.init) ?? ""
-    dataset = work.name
-    splits = work.splits.filter { $0.count > 0 }.map { SplitJSON(name: $0.name, count: $0.count) }
-    tokens = estimate.tokens
-    bytes = estimate.bytes
-    shards = estimate.shards
-    seconds = estimate.seconds
   }
 }
 

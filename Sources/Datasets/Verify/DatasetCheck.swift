@@ -18,11 +18,14 @@ struct DatasetCheck: Sendable {
     VerifyReport.Dataset(
       name: dataset.name, examples: shards.reduce(0) { $0 + $1.expected.range.count },
       checked: shards.reduce(0) { $0 + $1.checked }, complete: dataset.complete,
-      damaged: damaged + shards.flatMap(\.damaged), canRepair: canRepair, seconds: seconds)
+      damaged: damaged + shards.flatMap(\.damaged), canRepair: canRepair, canConvert: canConvert,
+      seconds: seconds)
   }
 
   /// The dataset's row is sound, so its shards can be made from it.
   var canRepair: Bool { plan != nil && rowIsSound }
+  /// Its damaged shards come back from its sources.
+  var canConvert: Bool { dataset.seed == nil && rowIsSound }
   private var rowIsSound = true
 
   /// Looks at a dataset.

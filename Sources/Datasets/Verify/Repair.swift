@@ -18,9 +18,9 @@ extension DatasetStore {
     _ check: inout DatasetCheck, _ index: Index, _ options: VerifyOptions
   ) throws -> Repair {
     var report = Repair()
-    guard !check.report.damaged.isEmpty, check.canRepair, let plan = check.plan else {
-      return report
-    }
+    guard !check.report.damaged.isEmpty else { return report }
+    if check.canConvert { return try setAside(check, index) }
+    guard check.canRepair, let plan = check.plan else { return report }
     let damaged = check.shards.filter { !$0.damaged.isEmpty }
     try index.removeSurplus(check)
     for shard in damaged {
@@ -36,6 +36,20 @@ extension DatasetStore {
     try index.store(digests, of: check)
     let dataset = try index.dataset(named: check.dataset.name)
     check = try DatasetCheck.run(dataset, index: index, store: self, options)
+    return report
+  }
+
+  /// Makes room for the damaged shards of a converted dataset: its conversion makes them again.
+  private func setAside(_ check: DatasetCheck, _ index: Index) throws -> Repair {
+    var report = Repair()
+    try index.removeSurplus(check)
+    for shard in check.shards where !shard.damaged.isEmpty {
+      if !shard.fileIsSound {
+        report.quarantined += try quarantine(shard.expected.path)
+        report.quarantined += try quarantine(ShardRecord.sideTable(of: shard.expected.path))
+      }
+      try index.forget(shard.expected, of: check.dataset)
+    }
     return report
   }
 
@@ -109,6 +123,28 @@ extension Index {
     }
   }
 
+  /// Removes the rows of a shard and its examples; its dataset is no longer complete.
+  fileprivate func forget(_ expected: ExpectedShard, of dataset: DatasetRecord) throws {
+    try write { database in
+      try Index.remove(expected, database)
+      try database.execute(sql: "UPDATE dataset SET complete=0 WHERE id=?", arguments: [dataset.id])
+    }
+  }
+
+  private static func remove(_ expected: ExpectedShard, _ database: Database) throws {
+    let split = expected.split.id
+    try database.execute(
+      sql: "DELETE FROM example WHERE split_id=? AND position>=? AND position<?",
+      arguments: [split, expected.range.lowerBound, expected.range.upperBound])
+    let old = try Int64.fetchAll(
+      database, sql: "SELECT id FROM shard WHERE path=? OR (split_id=? AND ordinal=?)",
+      arguments: [expected.path, split, expected.ordinal])
+    for id in old {
+      try database.execute(sql: "DELETE FROM example WHERE shard_id=?", arguments: [id])
+      try database.execute(sql: "DELETE FROM shard WHERE id=?", arguments: [id])
+    }
+  }
+
   /// Replaces the rows of a shard and its examples in one transaction.
   fileprivate func replace(
     _ expected: ExpectedShard, _ content: ShardContent, _ shard: PublishedFile,
@@ -116,16 +152,7 @@ extension Index {
   ) throws {
     let split = expected.split.id
     try write { database in
-      try database.execute(
-        sql: "DELETE FROM example WHERE split_id=? AND position>=? AND position<?",
-        arguments: [split, expected.range.lowerBound, expected.range.upperBound])
-      let old = try Int64.fetchAll(
-        database, sql: "SELECT id FROM shard WHERE path=? OR (split_id=? AND ordinal=?)",
-        arguments: [expected.path, split, expected.ordinal])
-      for id in old {
-        try database.execute(sql: "DELETE FROM example WHERE shard_id=?", arguments: [id])
-        try database.execute(sql: "DELETE FROM shard WHERE id=?", arguments: [id])
-      }
+      try Index.remove(expected, database)
       try database.execute(
         sql: "INSERT INTO shard(split_id, ordinal, path, encoding, first, count, bytes, sha256, "
           + "meta_bytes, meta_sha256) VALUES(?,?,?,?,?,?,?,?,?,?)",

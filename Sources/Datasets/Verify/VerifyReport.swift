@@ -36,6 +36,8 @@ public struct VerifyReport: Sendable, Equatable {
     public let damaged: [Damage]
     /// It can be made again from its seed.
     public let canRepair: Bool
+    /// It can be made again from the files that it was converted from.
+    public let canConvert: Bool
     /// Wall time.
     public let seconds: Double
     /// Files that the index names and that are not there.

@@ -1,0 +1,197 @@
+import Foundation
+
+/// What a converter is: the identity of the dataset that it makes, and how it reads its sources.
+///
+/// A conversion reads everything before it writes anything, so bad input leaves nothing behind. What is
+/// read is kept in memory in its final order; shards are then pure functions of split and range, as those
+/// of a generator, and are written in parallel and resumed like them.
+public protocol Converter: Sendable {
+  /// The task, as `text`.
+  var task: String { get }
+  /// The dataset's name when the user gives none.
+  var datasetName: String { get }
+  /// Everything that decides the content, apart from the sources.
+  var parameters: [String: ParameterValue] { get }
+  /// Changes whenever the same sources give another content.
+  static var version: Int { get }
+
+  /// - Throws: `usage` for parameters that cannot be.
+  func validate() throws
+  /// Reads the sources.
+  ///
+  /// - Throws: `malformedInput` with the place.
+  func read(_ sources: SourceReader) throws -> ConvertedContent
+}
+
+/// Whose splits a converted dataset has.
+public enum SplitProtocol: String, Sendable, CaseIterable {
+  /// The original test set; validation is taken from the training data where there is none.
+  case paper
+  /// What LRA's released code does.
+  case released
+}
+
+/// What was read: the splits, and how their shards come to be.
+public struct ConvertedContent: Sendable {
+  let splits: [SplitSize]
+  /// What users call the examples: `examples`, `reviews`, `images`.
+  let unit: String
+  var skipped: [SkippedFile] = []
+  let makeShard: @Sendable (SplitSize, Range<Int>, GenerationPlan.Step) throws -> ShardContent
+
+  init(
+    splits: [SplitSize], unit: String, skipped: [SkippedFile],
+    makeShard:
+      @escaping @Sendable (SplitSize, Range<Int>, GenerationPlan.Step) throws ->
+      ShardContent
+  ) {
+    self.splits = splits
+    self.unit = unit
+    self.skipped = skipped
+    self.makeShard = makeShard
+  }
+
+  /// Sequences in memory.
+  ///
+  /// - Parameter splits: rows in their final order.
+  init(
+    _ symbols: [UInt8], splits: [(name: String, rows: [SequenceRow])], unit: String,
+    skipped: [SkippedFile] = []
+  ) {
+    let sizes = splits.enumerated().map {
+      SplitSize(name: $1.name, ordinal: $0, count: $1.rows.count)
+    }
+    let rows = splits.map(\.rows)
+    self.init(splits: sizes, unit: unit, skipped: skipped) { split, range, step in
+      let rows = rows[split.ordinal][range]
+      var shard = ShardContent(
+        first: range.lowerBound, capacity: rows.reduce(0) { $0 + $1.count })
+      try symbols.withUnsafeBufferPointer { symbols in
+        for row in rows {
+          shard.append(
+            UnsafeBufferPointer(rebasing: symbols[row.start..<(row.start + row.count)]),
+            label: row.label, meta: row.meta)
+          try step(1)
+        }
+      }
+      return shard
+    }
+  }
+}
+
+/// Where a sequence lies among the symbols in memory, and what it is.
+struct SequenceRow: Sendable {
+  var start: Int
+  var count: Int
+  var label: Int?
+  var meta: String?
+}
+
+/// What a conversion did, or would do.
+public struct ConversionResult: Sendable, Equatable {
+  /// The dataset.
+  public let generation: GenerationResult
+  /// The sources that it was made from, by name.
+  public let sources: [SourceRecord]
+  /// Files that were left out.
+  public let skipped: [SkippedFile]
+}
+
+extension DatasetStore {
+  /// Makes a dataset from its sources, or the part of it that is missing.
+  ///
+  /// The content depends on the converter's parameters and the sources alone. A complete dataset of the
+  /// same parameters and sources is left as it is.
+  /// - Parameters:
+  ///   - paths: archives, folders or files, as the converter wants them.
+  ///   - name: nil for the converter's own.
+  /// - Throws: `malformedInput` before anything is written; `configurationDiffers`, `locked`, `diskFull`,
+  ///   `usage`, `interrupted`.
+  public func convert(
+    _ converter: some Converter, from paths: [String], name: String? = nil,
+    options: GenerationOptions = .init()
+  ) throws -> ConversionResult {
+    try converter.validate()
+    let name = name ?? converter.datasetName
+    if let complete = try complete(converter, name, paths, options) { return complete }
+    let start = DispatchTime.now().uptimeNanoseconds
+    let (plan, skipped) = try read(converter, from: paths, name: name, options: options)
+    var generation = try Generation(plan, in: self, options).run()
+    generation.seconds = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
+    return ConversionResult(generation: generation, sources: plan.sources, skipped: skipped)
+  }
+
+  /// What a conversion would make; reads the sources and writes nothing.
+  ///
+  /// - Returns: what it would cost, its splits, and the files that it would leave out.
+  public func estimate(
+    _ converter: some Converter, from paths: [String], options: GenerationOptions = .init()
+  ) throws -> (GenerationEstimate, splits: [SplitSize], skipped: [SkippedFile]) {
+    try converter.validate()
+    let (plan, skipped) = try read(
+      converter, from: paths, name: converter.datasetName, options: options)
+    return (try plan.estimate(options), plan.splits, skipped)
+  }
+
+  private func read(
+    _ converter: some Converter, from paths: [String], name: String, options: GenerationOptions
+  ) throws -> (GenerationPlan, [SkippedFile]) {
+    let reader = SourceReader(paths, isCancelled: { options.cancellation.isCancelled }) {
+      options.progress(GenerationProgress(split: "reading", done: $0, total: $1))
+    }
+    let content = try converter.read(reader)
+    let plan = GenerationPlan(converter, content, name: name, sources: reader.records)
+    try plan.validate()
+    return (plan, content.skipped)
+  }
+
+  /// The dataset when it is complete with the same parameters and sources; these are hashed, not read.
+  private func complete(
+    _ converter: some Converter, _ name: String, _ paths: [String], _ options: GenerationOptions
+  ) throws -> ConversionResult? {
+    guard let index = try? Index(at: path, .read),
+      let dataset = try index.datasets().first(where: { $0.name == name }), dataset.complete,
+      dataset.task == converter.task, dataset.generatorVersion == type(of: converter).version,
+      dataset.config == CanonicalJSON.encode(converter.parameters)
+    else { return nil }
+    let sources = try index.sources(of: dataset)
+    var found: [SourceRecord] = []
+    for path in paths {
+      switch try SourceKind(path) {
+      case .folder: return nil
+      case .archive(let bytes), .file(let bytes):
+        let name = SourceReader.name(of: path)
+        guard sources.contains(where: { $0.name == name && $0.bytes == bytes }) else { return nil }
+        let record = try HashedFile.record(of: path)
+        found.append(SourceRecord(name: name, bytes: record.bytes, sha256: record.sha256))
+      }
+    }
+    guard Set(found.map(\.name)).count == sources.count, sources.allSatisfy(found.contains) else {
+      return nil
+    }
+    let splits = try index.splits(of: dataset)
+    let plan = GenerationPlan(
+      converter,
+      ConvertedContent(
+        splits: splits.map { SplitSize(name: $0.name, ordinal: $0.ordinal, count: $0.count) },
+        unit: "examples", skipped: []
+      ) { _, range, _ in ShardContent(first: range.lowerBound, capacity: 0) }, name: name,
+      sources: sources)
+    let generation = try Generation(plan, in: self, options).run()
+    return ConversionResult(generation: generation, sources: sources, skipped: [])
+  }
+}
+
+extension GenerationPlan {
+  init(
+    _ converter: some Converter, _ content: ConvertedContent, name: String,
+    sources: [SourceRecord]
+  ) {
+    self.init(
+      name: name, task: converter.task, config: CanonicalJSON.encode(converter.parameters),
+      seed: nil, generatorVersion: type(of: converter).version, splits: content.splits,
+      unit: content.unit,
+      sources: sources.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) },
+      makeShard: content.makeShard)
+  }
+}

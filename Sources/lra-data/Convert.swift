@@ -1,0 +1,75 @@
+import ArgumentParser
+import Console
+import Datasets
+
+/// `convert`: datasets from the files of others.
+struct Convert: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Make a dataset from an archive, a folder or files.",
+    subcommands: [ConvertIMDb.self])
+}
+
+/// What every conversion takes.
+struct ConversionOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("The dataset's name (default: by kind).", valueName: "name"))
+  var name: String?
+  @Option(help: ArgumentHelp("Examples per shard.", valueName: "n"))
+  var shardExamples = 4096
+  @OptionGroup var threads: ThreadOptions
+  @Flag(help: "Read everything, say what would be made, and make nothing.")
+  var dryRun = false
+  @OptionGroup var common: CommonOptions
+
+  /// Reads the sources, and makes the dataset unless this is a dry run.
+  func run(_ converter: some Converter, from paths: [String], command: String) throws {
+    let name = name ?? converter.datasetName
+    let work = Work(
+      name: name, origin: "from \(paths.map(shownName).joined(separator: ", "))", splits: [],
+      common: common, command: command)
+    var options = work.options(threads: threads.count)
+    options.shardExamples = shardExamples
+    if dryRun {
+      let (estimate, splits, skipped) = try common.store.estimate(
+        converter, from: paths, options: options)
+      return try work.print(estimate, task: converter.task, splits: splits, skipped: skipped)
+    }
+    let result = try common.store.convert(converter, from: paths, name: name, options: options)
+    try work.print(result)
+  }
+
+  private func shownName(_ path: String) -> Substring {
+    path.split(separator: "/").last ?? Substring(path)
+  }
+}
+
+/// `convert imdb`.
+struct ConvertIMDb: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "imdb",
+    abstract: "Byte-level text: 50,000 film reviews, positive or negative.",
+    discussion: """
+      Reads aclImdb_v1.tar.gz, or its folder, without unpacking it. Validation is a tenth of the training \
+      reviews of each class, chosen by the SHA-256 of their names; protocol released validates on the \
+      test reviews, as LRA's code does.
+      """)
+
+  @Option(help: ArgumentHelp("aclImdb_v1.tar.gz or its folder.", valueName: "path"))
+  var from: String
+  @Option(name: .customLong("protocol"), help: "Whose splits to make.")
+  var splitProtocol = SplitProtocol.paper
+  @Option(help: ArgumentHelp("Validation reviews (default: a tenth).", valueName: "n"))
+  var validation: Int?
+  @Flag(help: "Add the 50,000 unlabelled reviews as a split unsup.")
+  var unsup = false
+  @OptionGroup var conversion: ConversionOptions
+
+  func run() throws {
+    var imdb = IMDb()
+    imdb.splits = splitProtocol
+    imdb.validation = validation
+    imdb.unsup = unsup
+    try conversion.run(imdb, from: [from], command: "convert imdb")
+  }
+}
+
+extension SplitProtocol: ExpressibleByArgument {}
