@@ -109,7 +109,7 @@ import Testing
     _ = try make(folder.store)
     let reader = try folder.store.open(dataset: "p", split: "train")
     #expect(reader.lengths == [Int32](repeating: 1024, count: 40))
-    #expect(reader.imageSize == 32)
+    #expect(reader.symbols.imageSize == 32)
     let geometry = try #require(PathfinderGeometry.all.first)
     let reference = NaivePathfinder(
       configuration: Self.configuration(32, segmentation: .single), geometry: geometry, seed: 0)
