@@ -74,6 +74,7 @@ let executables: [Target.Dependency] = ["lra-data"] + (withTorch ? ["lra-train"]
 
 let excluded = [
   "EndToEndTests": ["Snapshots", "snapshots.sh"],
+  "FaultTests": ["serve.py"],
   "InteropTests": [
     "read_index.py", "digests.py", "listops_generator.py", "pytorch_oracle.py", "read_events.py",
   ],

@@ -86,3 +86,92 @@ extension DatasetError {
     DatasetError(.interrupted, "interrupted: nothing was written yet")
   }
 }
+
+// MARK: Exports
+
+extension DatasetError {
+  static func folderExists(_ path: String) -> DatasetError {
+    DatasetError(
+      .usage, "\(path) is there already and holds files", path: path,
+      next: "name another folder with --to")
+  }
+
+  static func noLayout(_ dataset: String, task: String) -> DatasetError {
+    DatasetError(
+      .usage, "LRA's release has no layout for \(dataset), a dataset of task \(task)",
+      next: "export it as webdataset or croissant")
+  }
+
+  static func exportInterrupted() -> DatasetError {
+    DatasetError(.interrupted, "interrupted: nothing was written")
+  }
+}
+
+// MARK: Downloads
+
+extension DatasetError {
+  static func fetchFailed(_ url: String, _ reason: String, path: String) -> DatasetError {
+    DatasetError(
+      .failure, "\(url): \(reason)", path: path,
+      next: "try again, or name another place that has the file with --url")
+  }
+
+  static func fetchBroken(
+    _ url: String, _ reason: String, path: String, bytes: Int
+  ) -> DatasetError {
+    DatasetError(
+      .failure, "\(url): \(reason); \(bytes.grouped) bytes are kept", path: path,
+      next: "the same command goes on from there")
+  }
+
+  static func fetchInterrupted(_ path: String, bytes: Int) -> DatasetError {
+    DatasetError(
+      .interrupted, "interrupted: \(bytes.grouped) bytes are kept in \(path)", path: path)
+  }
+
+  static func fetchLocked(_ path: String) -> DatasetError {
+    DatasetError(
+      .locked, "\(path) is being fetched by another process", path: path,
+      next: "wait until it has finished, or fetch into another folder with --to")
+  }
+
+  static func fetchedSize(
+    _ url: String, path: String, found: Int, expected: Int, published: Bool
+  ) -> DatasetError {
+    DatasetError(
+      .checksumMismatch,
+      "\(url) gave \(found.grouped) bytes; the \(published ? "published file" : "server's file") has "
+        + expected.grouped, path: path,
+      next: "kept as \(path).wrong; try again, or name another place with --url")
+  }
+
+  static func fetchedDigest(
+    _ url: String, path: String, found: String, expected: String
+  ) -> DatasetError {
+    DatasetError(
+      .checksumMismatch,
+      "\(url) gave a file of SHA-256 \(found.prefix(12))…, \(expected.prefix(12))… expected",
+      path: path, next: "kept as \(path).wrong; try again, or name another place with --url")
+  }
+
+  static func otherFileThere(_ path: String, found: String, expected: String) -> DatasetError {
+    DatasetError(
+      .checksumMismatch,
+      "\(path) has SHA-256 \(found.prefix(12))…, \(expected.prefix(12))… expected", path: path,
+      next: "move it away and run the same command again")
+  }
+
+  static func noSpaceFor(
+    _ name: String, in folder: String, needed: Int, free: Int
+  ) -> DatasetError {
+    DatasetError(
+      .diskFull,
+      "\(name) needs \(needed.grouped) bytes more in \(folder), which has \(free.grouped) free",
+      path: folder, next: "free some space, or choose another folder with --to")
+  }
+
+  static func curlMissing() -> DatasetError {
+    DatasetError(
+      .failure, "the program curl is not installed", next: "install it: apt-get install curl")
+  }
+}

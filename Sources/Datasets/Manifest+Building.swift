@@ -47,7 +47,7 @@ extension Manifest {
   }
 
   /// Licence and citation by task; generated data is free of others' rights.
-  private static func terms(task: String) -> (licence: String, citation: String) {
+  static func terms(task: String) -> (licence: String, citation: String) {
     let benchmark = """
       Tay et al., Long Range Arena: A Benchmark for Efficient Transformers, ICLR 2021, \
       arXiv 2011.04006

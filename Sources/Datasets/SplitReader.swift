@@ -21,7 +21,7 @@ public final class SplitReader: Sendable {
   /// Examples are images with a mask.
   public let hasMasks: Bool
 
-  private let form: StoredForm
+  let form: StoredForm
   private let database: String
   private let shards: [MappedShard]
   private let shardOfRow: [Int32]  // by position, into `shards`
@@ -117,7 +117,8 @@ public final class SplitReader: Sendable {
     }
   }
 
-  private func withStored<Result>(
+  /// Gives the bytes of an example as they lie in its shard, and those of its mask, after checking them.
+  func withStored<Result>(
     at position: Int,
     _ body: (UnsafeBufferPointer<UInt8>, UnsafeBufferPointer<UInt8>?, MappedShard) throws -> Result
   ) throws -> Result {
@@ -147,6 +148,9 @@ public final class SplitReader: Sendable {
   public func place(of position: Int) -> (shard: String, offset: Int) {
     (shards[Int(shardOfRow[position])].record.path, offsets[position])
   }
+
+  /// The split's shards, in order.
+  var shardRecords: [ShardRecord] { shards.map(\.record) }
 
   private func damaged(_ position: Int, _ shard: MappedShard) -> DatasetError {
     .damaged(

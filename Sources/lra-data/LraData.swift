@@ -10,7 +10,9 @@ struct LraData: ParsableCommand {
     abstract: "Make, verify and look at the data of the Long Range Arena.",
     version: "1.0.0",
     subcommands: [
-      Gen.self, Convert.self, Ls.self, Show.self, Stats.self, Verify.self, Build.self,
+      Gen.self, FetchCommand.self, Convert.self, ExportCommand.self, Ls.self, Show.self, Stats.self,
+      Verify.self,
+      Build.self,
       ManifestCommand.self,
       Diff.self, Rm.self,
     ])

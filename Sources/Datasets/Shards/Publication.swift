@@ -70,6 +70,11 @@ public enum Publication {
     }
 
     /// Writes and hashes the next bytes.
+    public mutating func write(_ content: UnsafeBufferPointer<UInt8>) throws {
+      try write(UnsafeRawBufferPointer(content))
+    }
+
+    /// Writes and hashes the next bytes.
     public mutating func write(_ content: [UInt8]) throws {
       try content.withUnsafeBytes { try write($0) }
     }
@@ -112,7 +117,7 @@ public enum Publication {
     }
   }
 
-  private static func split(_ path: String) -> (folder: String, name: String) {
+  fileprivate static func split(_ path: String) -> (folder: String, name: String) {
     guard let slash = path.lastIndex(of: "/") else { return (".", path) }
     let folder = slash == path.startIndex ? "/" : String(path[..<slash])
     return (folder, String(path[path.index(after: slash)...]))
@@ -123,6 +128,72 @@ public enum Publication {
     guard file >= 0 else { throw DatasetError.system("open", folder, errno) }
     defer { close(file) }
     try synchronize(file, folder)
+  }
+}
+
+/// A folder of many files that comes to be at once: complete under its name, or not at all.
+///
+/// Files are written into a folder with a temporary name beside it; `finish` puts them all on the disk and
+/// gives the folder its name. Without `finish` nothing is left. For one thread at a time.
+final class PublishedFolder {
+  /// The folder.
+  let path: String
+  private let partial: String
+  private var made: Set<String> = []
+  private var isFinished = false
+
+  /// - Throws: `usage` when the folder is there already and holds something.
+  init(_ path: String) throws {
+    let path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+    self.path = path
+    let (parent, name) = Publication.split(path)
+    if let there = try? FileManager.default.contentsOfDirectory(atPath: path), !there.isEmpty {
+      throw DatasetError.folderExists(path)
+    }
+    try Publication.makeFolder(parent)
+    let random = UInt64.random(in: 0...UInt64.max)
+    partial = "\(parent)/.\(name).\(getpid())-\(String(random, radix: 36)).partial"
+    guard mkdir(partial, 0o777) == 0 else { throw DatasetError.system("make", partial, errno) }
+  }
+
+  deinit {
+    if !isFinished { try? FileManager.default.removeItem(atPath: partial) }
+  }
+
+  /// Writes a file; folders on its way are made.
+  ///
+  /// - Parameter name: its place in the folder.
+  func write(
+    _ name: String, _ body: (inout Publication.Sink) throws -> Void
+  ) throws -> PublishedFile {
+    let parts = name.split(separator: "/").dropLast()
+    for end in parts.indices {
+      let folder = parts[...end].joined(separator: "/")
+      guard made.insert(folder).inserted else { continue }
+      guard mkdir("\(partial)/\(folder)", 0o777) == 0 || errno == EEXIST else {
+        throw DatasetError.system("make", "\(path)/\(folder)", errno)
+      }
+    }
+    let target = "\(path)/\(name)"
+    let file = open("\(partial)/\(name)", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    guard file >= 0 else { throw DatasetError.system("write", target, errno) }
+    defer { close(file) }
+    var sink = Publication.Sink(file: file, path: target)
+    try body(&sink)
+    return PublishedFile(path: target, bytes: sink.bytes, sha256: Array(sink.hash.finalize()))
+  }
+
+  /// Gives the folder its name.
+  func finish() throws {
+    let folder = open(partial, O_RDONLY | O_CLOEXEC)
+    guard folder >= 0 else { throw DatasetError.system("open", path, errno) }
+    defer { close(folder) }
+    // One call for all files: an export may have 200,000.
+    sync()
+    try synchronize(folder, path)
+    rmdir(path)  // an empty folder may stand there
+    try Publication.move(partial, to: path)
+    isFinished = true
   }
 }
 

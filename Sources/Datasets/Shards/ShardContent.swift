@@ -57,8 +57,7 @@ struct ShardContent: Sendable {
   /// - Parameter meta: holds the size of the stored mask when there is one.
   mutating func append(_ image: Image, mask: Image?, label: Int, meta: String) {
     let position = first + rows.count
-    let digits = String(position)
-    let name = String(repeating: "0", count: max(0, 6 - digits.utf8.count)) + digits
+    let name = TarHeader.number(position)
     let offset = payload.count + TarHeader.blockBytes
     addMember(name + ".png", image.png)
     if let mask { addMember(name + ".seg.png", mask.png) }

@@ -28,8 +28,7 @@ enum StoredForm: Sendable, Equatable {
 
   /// Where a shard lies, relative to the database's folder.
   func path(_ dataset: String, split: String, ordinal: Int) -> String {
-    let digits = String(ordinal)
-    let number = String(repeating: "0", count: max(0, 5 - digits.count)) + digits
+    let number = TarHeader.number(ordinal, digits: 5)
     return "data/\(dataset)/\(split)-\(number).\(self == .symbols ? "npy" : "tar")"
   }
 

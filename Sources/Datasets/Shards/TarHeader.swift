@@ -6,6 +6,12 @@ enum TarHeader {
   /// What fills a member of some bytes up to whole blocks.
   static func padding(after bytes: Int) -> Int { (blockBytes - bytes % blockBytes) % blockBytes }
 
+  /// A number with leading zeros, as in the names of members and shards.
+  static func number(_ value: Int, digits: Int = 6) -> String {
+    let text = String(value)
+    return String(repeating: "0", count: max(0, digits - text.utf8.count)) + text
+  }
+
   /// The header of a regular file: mode 644, owner 0, `mtime` 0.
   ///
   /// - Parameter name: at most 99 bytes of ASCII.

@@ -1,0 +1,238 @@
+/// A Croissant description (MLCommons, format 1.1) with everything that it describes.
+///
+/// `croissant.json` names every file with size and SHA-256: the shards with their side tables as they lie
+/// beside the database, and per split a table `SPLIT.tsv` that Croissant's tools can read: `position`,
+/// `label` (unless the split has none) and `tokens`, the ids separated by spaces; for images `file`, the
+/// member of the tar shard.
+struct CroissantExport {
+  private let source: ExportSource
+  private let folder: PublishedFolder
+  private let manifest: (licence: String, citation: String)
+
+  init(_ source: ExportSource, _ path: String) throws {
+    self.source = source
+    folder = try PublishedFolder(path)
+    manifest = Manifest.terms(task: source.dataset.task)
+  }
+
+  func run() throws -> ExportResult {
+    var files: [PublishedFile] = []
+    var objects: [JSONValue] = []
+    var records: [JSONValue] = []
+    for reader in source.readers {
+      let shards = try reader.shardRecords.flatMap { shard in
+        try [shard.path, shard.sideTablePath].map { path in
+          (shard, try copy(path))
+        }
+      }
+      let table = try table(reader)
+      for (shard, file) in shards {
+        let isTable = file.path.hasSuffix(".tsv")
+        objects.append(
+          object(
+            file,
+            encoding: isTable
+              ? "text/tab-separated-values"
+              : shard.encoding == "png" ? "application/x-tar" : "application/octet-stream"))
+      }
+      objects.append(object(table, encoding: "text/tab-separated-values"))
+      files += shards.map(\.1) + [table]
+      let tars = shards.map(\.1).filter { $0.path.hasSuffix(".tar") }
+      if !tars.isEmpty { objects += images(reader, tars) }
+      records.append(recordSet(reader, hasImages: !tars.isEmpty))
+    }
+    let description = description(objects, records)
+    files.append(try folder.write("croissant.json") { try $0.write(Array(description.utf8)) })
+    try folder.finish()
+    return ExportResult(
+      format: .croissant, folder: folder.path, examples: source.count, files: files)
+  }
+
+  // MARK: Files
+
+  private func copy(_ path: String) throws -> PublishedFile {
+    let file = try PlainFile(source.store.file(path))
+    let name = path.split(separator: "/").last.map(String.init) ?? path
+    return try folder.write(name) { sink in
+      try withUnsafeTemporaryAllocation(byteCount: 1 << 20, alignment: 16) { buffer in
+        while true {
+          let count = try file.read(into: buffer)
+          if count == 0 { return }
+          try sink.write(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+        }
+      }
+    }
+  }
+
+  private func isLabelled(_ reader: SplitReader) -> Bool { reader.labels.contains { $0 >= 0 } }
+
+  private func table(_ reader: SplitReader) throws -> PublishedFile {
+    let isImage = reader.form != .symbols
+    let isLabelled = isLabelled(reader)
+    return try folder.write("\(reader.split).tsv") { sink in
+      var text = Array(
+        "position\t\(isLabelled ? "label\t" : "")\(isImage ? "file" : "tokens")\n".utf8)
+      try source.forEach(reader) { position in
+        text += "\(position)\t".utf8
+        if isLabelled { text += "\(source.label(reader, position))\t".utf8 }
+        if isImage {
+          try reader.withStored(at: position) { _, _, _ in }
+          text += "\(TarHeader.number(position)).png".utf8
+        } else {
+          try reader.withSymbols(at: position) { CroissantExport.append($0, to: &text) }
+        }
+        text.append(UInt8(ascii: "\n"))
+        if text.count > 1 << 20 {
+          try sink.write(text)
+          text.removeAll(keepingCapacity: true)
+        }
+      }
+      try sink.write(text)
+    }
+  }
+
+  private static func append(_ symbols: UnsafeBufferPointer<UInt8>, to text: inout [UInt8]) {
+    for (place, symbol) in symbols.enumerated() {
+      if place > 0 { text.append(UInt8(ascii: " ")) }
+      let id = UInt16(symbol) + 1
+      if id >= 100 { text.append(UInt8(48 + id / 100)) }
+      if id >= 10 { text.append(UInt8(48 + id / 10 % 10)) }
+      text.append(UInt8(48 + id % 10))
+    }
+  }
+
+  // MARK: Description
+
+  private static func name(of file: PublishedFile) -> String {
+    file.path.split(separator: "/").last.map(String.init) ?? file.path
+  }
+
+  private func object(_ file: PublishedFile, encoding: String) -> JSONValue {
+    let name = CroissantExport.name(of: file)
+    return [
+      "@type": "cr:FileObject", "@id": .string(name), "name": .string(name),
+      "contentUrl": .string(name), "contentSize": .string("\(file.bytes) B"),
+      "encodingFormat": .string(encoding), "sha256": .string(Digest.hex(file.sha256)),
+    ]
+  }
+
+  /// The images in the tar shards of a split, and their masks.
+  private func images(_ reader: SplitReader, _ tars: [PublishedFile]) -> [JSONValue] {
+    let contained = JSONValue.array(
+      tars.map { ["@id": .string(CroissantExport.name(of: $0))] })
+    func set(_ name: String, includes: String, excludes: String?) -> JSONValue {
+      var members: [String: JSONValue] = [
+        "@type": "cr:FileSet", "@id": .string(name), "name": .string(name),
+        "containedIn": contained, "encodingFormat": "image/png", "includes": .string(includes),
+      ]
+      if let excludes { members["excludes"] = .string(excludes) }
+      return .object(members)
+    }
+    let all = set(
+      "\(reader.split)-images", includes: "*.png", excludes: reader.hasMasks ? "*.seg.png" : nil)
+    return reader.hasMasks
+      ? [all, set("\(reader.split)-masks", includes: "*.seg.png", excludes: nil)] : [all]
+  }
+
+  private func recordSet(_ reader: SplitReader, hasImages: Bool) -> JSONValue {
+    let split = reader.split
+    func field(
+      _ name: String, _ type: String, _ source: JSONValue, references: JSONValue? = nil
+    ) -> JSONValue {
+      var members: [String: JSONValue] = [
+        "@type": "cr:Field", "@id": .string("\(split)/\(name)"), "name": .string(name),
+        "dataType": .string(type), "source": source,
+      ]
+      if let references { members["references"] = references }
+      return .object(members)
+    }
+    func column(_ name: String) -> JSONValue {
+      [
+        "fileObject": ["@id": .string("\(split).tsv")],
+        "extract": ["column": .string(name)],
+      ]
+    }
+    func property(_ set: String, _ name: String) -> JSONValue {
+      ["fileSet": ["@id": .string("\(split)-\(set)")], "extract": ["fileProperty": .string(name)]]
+    }
+    var fields = [field("position", "sc:Integer", column("position"))]
+    if isLabelled(reader) { fields.append(field("label", "sc:Integer", column("label"))) }
+    if hasImages {
+      fields.append(
+        field(
+          "file", "sc:Text", property("images", "filename"), references: column("file")))
+      fields.append(field("image", "sc:ImageObject", property("images", "content")))
+    } else {
+      fields.append(field("tokens", "sc:Text", column("tokens")))
+    }
+    return [
+      "@type": "cr:RecordSet", "@id": .string(split), "name": .string(split),
+      "description": .string("The \(reader.count.grouped) examples of the split \(split)."),
+      "field": .array(fields),
+    ]
+  }
+
+  private func description(_ objects: [JSONValue], _ records: [JSONValue]) -> String {
+    let digest = Digest.hex(source.dataset.contentDigest ?? [])
+    let value: JSONValue = [
+      "@context": CroissantExport.context, "@type": "sc:Dataset",
+      "conformsTo": "http://mlcommons.org/croissant/1.1", "name": .string(source.dataset.name),
+      "description": .string(
+        "Long Range Arena, task \(source.dataset.task), parameters \(source.dataset.config)"
+          + (source.dataset.seed.map { ", seed \($0)" } ?? "") + ", content digest \(digest)."),
+      "license": .string(manifest.licence), "citeAs": .string(manifest.citation),
+      "url": "https://github.com/google-research/long-range-arena",
+      "version": .string("\(source.dataset.generatorVersion).0.0"),
+      "distribution": .array(objects), "recordSet": .array(records),
+    ]
+    return value.text + "\n"
+  }
+
+  /// The names that format 1.1 prescribes.
+  private static let context: JSONValue = [
+    "@language": "en", "@vocab": "https://schema.org/", "sc": "https://schema.org/",
+    "cr": "http://mlcommons.org/croissant/", "rai": "http://mlcommons.org/croissant/RAI/",
+    "dct": "http://purl.org/dc/terms/", "citeAs": "cr:citeAs", "column": "cr:column",
+    "conformsTo": "dct:conformsTo", "data": ["@id": "cr:data", "@type": "@json"],
+    "dataType": ["@id": "cr:dataType", "@type": "@vocab"],
+    "examples": ["@id": "cr:examples", "@type": "@json"], "extract": "cr:extract",
+    "excludes": "cr:excludes", "field": "cr:field", "fileObject": "cr:fileObject",
+    "fileProperty": "cr:fileProperty", "fileSet": "cr:fileSet", "format": "cr:format",
+    "includes": "cr:includes", "isLiveDataset": "cr:isLiveDataset", "jsonPath": "cr:jsonPath",
+    "key": "cr:key", "md5": "cr:md5", "parentField": "cr:parentField", "path": "cr:path",
+    "recordSet": "cr:recordSet", "references": "cr:references", "regex": "cr:regex",
+    "repeated": "cr:repeated", "replace": "cr:replace", "separator": "cr:separator",
+    "source": "cr:source", "subField": "cr:subField", "transform": "cr:transform",
+  ]
+}
+
+/// A JSON value whose text does not depend on anything but itself.
+indirect enum JSONValue: ExpressibleByStringLiteral, ExpressibleByDictionaryLiteral {
+  case string(String)
+  case array([JSONValue])
+  case object([String: JSONValue])
+
+  init(stringLiteral value: String) { self = .string(value) }
+
+  init(dictionaryLiteral elements: (String, JSONValue)...) {
+    self = .object(Dictionary(elements) { $1 })
+  }
+
+  /// Two spaces per level, keys by their bytes.
+  var text: String { text(indent: "") }
+
+  private func text(indent: String) -> String {
+    let inner = indent + "  "
+    switch self {
+    case .string(let string): return CanonicalJSON.quoted(string)
+    case .array(let values):
+      return "[\n" + values.map { inner + $0.text(indent: inner) }.joined(separator: ",\n")
+        + "\n\(indent)]"
+    case .object(let members):
+      let lines = members.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map {
+        "\(inner)\(CanonicalJSON.quoted($0.key)): \($0.value.text(indent: inner))"
+      }
+      return "{\n" + lines.joined(separator: ",\n") + "\n\(indent)}"
+    }
+  }
+}
