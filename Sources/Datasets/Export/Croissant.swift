@@ -39,7 +39,7 @@ struct CroissantExport {
       files += shards.map(\.1) + [table]
       let tars = shards.map(\.1).filter { $0.path.hasSuffix(".tar") }
       if !tars.isEmpty { objects += images(reader, tars) }
-      records.append(recordSet(reader, hasImages: !tars.isEmpty))
+      records += recordSets(reader, hasImages: !tars.isEmpty)
     }
     let description = description(objects, records)
     files.append(try folder.write("croissant.json") { try $0.write(Array(description.utf8)) })
@@ -50,10 +50,16 @@ struct CroissantExport {
 
   // MARK: Files
 
+  /// Shards lie in a folder that no other content has: mlcroissant keeps what it unpacks by the name of the
+  /// file alone.
+  private var shardFolder: String {
+    "\(source.dataset.name)-\(Digest.hex(source.dataset.contentDigest ?? []).prefix(12))"
+  }
+
   private func copy(_ path: String) throws -> PublishedFile {
     let file = try PlainFile(source.store.file(path))
     let name = path.split(separator: "/").last.map(String.init) ?? path
-    return try folder.write(name) { sink in
+    return try folder.write("\(shardFolder)/\(name)") { sink in
       try withUnsafeTemporaryAllocation(byteCount: 1 << 20, alignment: 16) { buffer in
         while true {
           let count = try file.read(into: buffer)
@@ -103,12 +109,13 @@ struct CroissantExport {
 
   // MARK: Description
 
-  private static func name(of file: PublishedFile) -> String {
-    file.path.split(separator: "/").last.map(String.init) ?? file.path
+  /// The place of a file in the folder.
+  private func name(of file: PublishedFile) -> String {
+    String(file.path.dropFirst(folder.path.count + 1))
   }
 
   private func object(_ file: PublishedFile, encoding: String) -> JSONValue {
-    let name = CroissantExport.name(of: file)
+    let name = name(of: file)
     return [
       "@type": "cr:FileObject", "@id": .string(name), "name": .string(name),
       "contentUrl": .string(name), "contentSize": .string("\(file.bytes) B"),
@@ -119,57 +126,79 @@ struct CroissantExport {
   /// The images in the tar shards of a split, and their masks.
   private func images(_ reader: SplitReader, _ tars: [PublishedFile]) -> [JSONValue] {
     let contained = JSONValue.array(
-      tars.map { ["@id": .string(CroissantExport.name(of: $0))] })
-    func set(_ name: String, includes: String, excludes: String?) -> JSONValue {
-      var members: [String: JSONValue] = [
+      tars.map { ["@id": .string(name(of: $0))] })
+    func set(_ name: String, _ pattern: String) -> JSONValue {
+      [
         "@type": "cr:FileSet", "@id": .string(name), "name": .string(name),
-        "containedIn": contained, "encodingFormat": "image/png", "includes": .string(includes),
+        "containedIn": contained, "encodingFormat": "image/png", "includes": .string(pattern),
       ]
-      if let excludes { members["excludes"] = .string(excludes) }
-      return .object(members)
     }
-    let all = set(
-      "\(reader.split)-images", includes: "*.png", excludes: reader.hasMasks ? "*.seg.png" : nil)
-    return reader.hasMasks
-      ? [all, set("\(reader.split)-masks", includes: "*.seg.png", excludes: nil)] : [all]
+    // Masks are `000123.seg.png`: no digit stands before the ending.
+    let all = set("\(reader.split)-images", "*[0-9].png")
+    return reader.hasMasks ? [all, set("\(reader.split)-masks", "*.seg.png")] : [all]
   }
 
-  private func recordSet(_ reader: SplitReader, hasImages: Bool) -> JSONValue {
+  /// The examples of a split: label and tokens, or label and image.
+  ///
+  /// mlcroissant cannot join a table with one of two file sets of an archive, so image and mask are
+  /// record sets of their own when there are masks; `file` says what belongs together.
+  private func recordSets(_ reader: SplitReader, hasImages: Bool) -> [JSONValue] {
     let split = reader.split
-    func field(
-      _ name: String, _ type: String, _ source: JSONValue, references: JSONValue? = nil
-    ) -> JSONValue {
-      var members: [String: JSONValue] = [
-        "@type": "cr:Field", "@id": .string("\(split)/\(name)"), "name": .string(name),
-        "dataType": .string(type), "source": source,
+    let table = { (name: String) in
+      JSONValue.object([
+        "fileObject": ["@id": .string("\(split).tsv")], "extract": ["column": .string(name)],
+      ])
+    }
+    let member = { (set: String, property: String) in
+      JSONValue.object([
+        "fileSet": ["@id": .string("\(split)-\(set)")],
+        "extract": ["fileProperty": .string(property)],
+      ])
+    }
+    var fields = [field(split, "position", "sc:Integer", table("position"))]
+    if isLabelled(reader) { fields.append(field(split, "label", "sc:Integer", table("label"))) }
+    guard hasImages else {
+      fields.append(field(split, "tokens", "sc:Text", table("tokens")))
+      return [set(of: reader, split, fields)]
+    }
+    guard reader.hasMasks else {
+      fields += [
+        field(split, "file", "sc:Text", member("images", "filename"), references: table("file")),
+        field(split, "image", "sc:ImageObject", member("images", "content")),
       ]
-      if let references { members["references"] = references }
-      return .object(members)
+      return [set(of: reader, split, fields)]
     }
-    func column(_ name: String) -> JSONValue {
-      [
-        "fileObject": ["@id": .string("\(split).tsv")],
-        "extract": ["column": .string(name)],
-      ]
-    }
-    func property(_ set: String, _ name: String) -> JSONValue {
-      ["fileSet": ["@id": .string("\(split)-\(set)")], "extract": ["fileProperty": .string(name)]]
-    }
-    var fields = [field("position", "sc:Integer", column("position"))]
-    if isLabelled(reader) { fields.append(field("label", "sc:Integer", column("label"))) }
-    if hasImages {
-      fields.append(
-        field(
-          "file", "sc:Text", property("images", "filename"), references: column("file")))
-      fields.append(field("image", "sc:ImageObject", property("images", "content")))
-    } else {
-      fields.append(field("tokens", "sc:Text", column("tokens")))
-    }
-    return [
-      "@type": "cr:RecordSet", "@id": .string(split), "name": .string(split),
-      "description": .string("The \(reader.count.grouped) examples of the split \(split)."),
+    fields.append(field(split, "file", "sc:Text", table("file")))
+    return [set(of: reader, split, fields)]
+      + ["image", "mask"].map { kind in
+        let name = "\(split)-\(kind)"
+        return set(
+          of: reader, name,
+          [
+            field(name, "file", "sc:Text", member(kind + "s", "filename")),
+            field(name, kind, "sc:ImageObject", member(kind + "s", "content")),
+          ])
+      }
+  }
+
+  private func set(of reader: SplitReader, _ name: String, _ fields: [JSONValue]) -> JSONValue {
+    [
+      "@type": "cr:RecordSet", "@id": .string(name), "name": .string(name),
+      "description": .string("The \(reader.count.grouped) examples of the split \(reader.split)."),
       "field": .array(fields),
     ]
+  }
+
+  private func field(
+    _ set: String, _ name: String, _ type: String, _ source: JSONValue,
+    references: JSONValue? = nil
+  ) -> JSONValue {
+    var members: [String: JSONValue] = [
+      "@type": "cr:Field", "@id": .string("\(set)/\(name)"), "name": .string(name),
+      "dataType": .string(type), "source": source,
+    ]
+    if let references { members["references"] = references }
+    return .object(members)
   }
 
   private func description(_ objects: [JSONValue], _ records: [JSONValue]) -> String {
@@ -192,16 +221,19 @@ struct CroissantExport {
   private static let context: JSONValue = [
     "@language": "en", "@vocab": "https://schema.org/", "sc": "https://schema.org/",
     "cr": "http://mlcommons.org/croissant/", "rai": "http://mlcommons.org/croissant/RAI/",
-    "dct": "http://purl.org/dc/terms/", "citeAs": "cr:citeAs", "column": "cr:column",
-    "conformsTo": "dct:conformsTo", "data": ["@id": "cr:data", "@type": "@json"],
+    "dct": "http://purl.org/dc/terms/", "arrayShape": "cr:arrayShape", "citeAs": "cr:citeAs",
+    "column": "cr:column", "conformsTo": "dct:conformsTo", "containedIn": "cr:containedIn",
+    "data": ["@id": "cr:data", "@type": "@json"],
     "dataType": ["@id": "cr:dataType", "@type": "@vocab"],
+    "description": ["@container": "@language"], "equivalentProperty": "cr:equivalentProperty",
     "examples": ["@id": "cr:examples", "@type": "@json"], "extract": "cr:extract",
-    "excludes": "cr:excludes", "field": "cr:field", "fileObject": "cr:fileObject",
-    "fileProperty": "cr:fileProperty", "fileSet": "cr:fileSet", "format": "cr:format",
-    "includes": "cr:includes", "isLiveDataset": "cr:isLiveDataset", "jsonPath": "cr:jsonPath",
-    "key": "cr:key", "md5": "cr:md5", "parentField": "cr:parentField", "path": "cr:path",
-    "recordSet": "cr:recordSet", "references": "cr:references", "regex": "cr:regex",
-    "repeated": "cr:repeated", "replace": "cr:replace", "separator": "cr:separator",
+    "field": "cr:field", "fileObject": "cr:fileObject", "fileProperty": "cr:fileProperty",
+    "fileSet": "cr:fileSet", "format": "cr:format", "includes": "cr:includes",
+    "isArray": "cr:isArray", "isLiveDataset": "cr:isLiveDataset", "jsonPath": "cr:jsonPath",
+    "key": "cr:key", "md5": "cr:md5", "name": ["@container": "@language"],
+    "parentField": "cr:parentField", "path": "cr:path", "recordSet": "cr:recordSet",
+    "references": "cr:references", "regex": "cr:regex", "repeated": "cr:repeated",
+    "replace": "cr:replace", "samplingRate": "cr:samplingRate", "separator": "cr:separator",
     "source": "cr:source", "subField": "cr:subField", "transform": "cr:transform",
   ]
 }
