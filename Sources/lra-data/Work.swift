@@ -9,6 +9,8 @@ struct Work: Sendable {
   let splits: [SplitSize]
   let db: String
   let command: String
+  /// The share of the shards that is made here.
+  private let worker: WorkerShare
   /// What the examples are, beyond the dataset's name.
   private let detail: String?
   private let common: Shown
@@ -21,7 +23,7 @@ struct Work: Sendable {
 
   init(
     name: String, seed: Int, splits: [SplitSize], common: CommonOptions, command: String,
-    detail: String? = nil
+    detail: String? = nil, worker: WorkerShare = .all
   ) {
     self.name = name
     self.seed = seed
@@ -29,6 +31,7 @@ struct Work: Sendable {
     db = common.dbWord
     self.command = command
     self.detail = detail
+    self.worker = worker
     self.common = Shown(json: common.json, quiet: common.quiet)
     line = ProgressLine(quiet: common.quiet)
   }
@@ -40,6 +43,7 @@ struct Work: Sendable {
     }
     var options = GenerationOptions()
     options.threads = threads
+    options.worker = worker
     options.cancellation = Signals.listen()
     options.progress = { [line] progress in
       title.run()
@@ -52,7 +56,8 @@ struct Work: Sendable {
   /// `listops-2k · seed 0 · train 96 000, validation 2 000, test 2 000`.
   private var heading: String {
     let sizes = splits.filter { $0.count > 0 }.map { "\($0.name) \(Format.count($0.count))" }
-    let parts: [String?] = [name, detail, "seed \(seed)", sizes.joined(separator: ", ")]
+    let share = worker == .all ? nil : "worker \(worker)"
+    let parts: [String?] = [name, detail, "seed \(seed)", sizes.joined(separator: ", "), share]
     return parts.compactMap { $0 }.joined(separator: " · ")
   }
 
@@ -62,6 +67,7 @@ struct Work: Sendable {
   /// - Throws: exit 4 when it does not.
   func print(_ result: GenerationResult, _ command: String, manifest: String?) throws {
     line.clear()
+    if let worker = result.worker, !common.json { return print(result, share: worker) }
     if common.json {
       try JSONOutput.print(command: command, GenerationJSON(result))
     } else if result.state == .complete {
@@ -77,6 +83,21 @@ struct Work: Sendable {
       Terminal.out("content digest \(Format.digest(result.contentDigest))\(known)")
     }
     if !common.quiet { Terminal.err(Paint.standardError.dim("Next: ") + "lra-train \(db)") }
+  }
+
+  /// Prints what a worker made; other workers have the rest.
+  private func print(_ result: GenerationResult, share worker: WorkerShare) {
+    let made = result.state == .complete ? "was made already" : "is made"
+    let shards = "\(Format.count(result.shards)) shard\(result.shards == 1 ? "" : "s")"
+    Terminal.out(
+      "share \(worker) of \(result.dataset) \(made): \(shards), \(Format.bytes(result.bytes)) "
+        + "in data/\(result.dataset) · \(Format.seconds(result.seconds))")
+    if !common.quiet {
+      let own = db.split(separator: " ").dropFirst().joined(separator: " ")
+      Terminal.err(
+        Paint.standardError.dim("Next: ")
+          + "lra-data merge \(own) OTHERS... --db OUT.sqlite     when all workers are done")
+    }
   }
 
   private func summary(_ result: GenerationResult) -> String {
@@ -123,7 +144,7 @@ struct GenerationJSON: Encodable {
   let bytes: Int
   let shards: Int
   let seconds: Double
-  let contentDigest: String
+  let contentDigest: Nullable<String>
   let manifestMatch: Nullable<Bool>
 
   init(_ result: GenerationResult) {
@@ -135,7 +156,7 @@ struct GenerationJSON: Encodable {
     bytes = result.bytes
     shards = result.shards
     seconds = result.seconds
-    contentDigest = result.contentDigest
+    contentDigest = Nullable(result.worker == nil ? result.contentDigest : nil)
     manifestMatch = Nullable(result.manifestMatch)
   }
 }
