@@ -24,6 +24,7 @@ public func runTool(
   verdict: (any Error) -> ParserVerdict = { _ in .other }, _ body: () throws -> Void
 ) -> Never {
   signal(SIGPIPE, SIG_IGN)
+  signal(SIGXFSZ, SIG_IGN)  // a file size limit is an error of write, with a message
   let json = arguments.prefix { $0 != "--" }.contains("--json")
   do {
     try body()

@@ -18,7 +18,8 @@ extension DatasetError {
   ) -> DatasetError {
     let isOne = shards.count == 1 && shards[0].hasPrefix("shard ")
     let held =
-      (isOne ? "is" : "are") + (databases == 1 ? " not in the database" : " in none of the databases")
+      (isOne ? "is" : "are")
+      + (databases == 1 ? " not in the database" : " in none of the databases")
     let named = workers.prefix(4).map(\.description).joined(separator: ", ")
     let more = workers.count > 4 ? " and \((workers.count - 4).grouped) more" : ""
     return DatasetError(

@@ -49,10 +49,10 @@ extension DatasetStore {
     let own = try own(name)
     let all = loaded + (own.map { [$0] } ?? [])
     let size = try shardExamples(all)
-    let places = MergePlace.all(of: plan.splits, shardExamples: size)
+    let places = ShardPlace.all(of: plan.splits, shardExamples: size)
     if own?.dataset.complete != true { try requireAll(places, all, name) }
 
-    var sources: [MergePlace.Key: MergeSource] = [:]
+    var sources: [ShardPlace.Key: MergeSource] = [:]
     var counts: [Int] = []
     for part in loaded {
       let before = sources.count
@@ -120,24 +120,24 @@ extension DatasetStore {
     return size
   }
 
-  private func requireAll(_ places: [MergePlace], _ parts: [MergePart], _ name: String) throws {
+  private func requireAll(_ places: [ShardPlace], _ parts: [MergePart], _ name: String) throws {
     let missing = places.indices.filter { number in
       parts.allSatisfy { $0.record(places[number]) == nil }
     }
     guard !missing.isEmpty else { return }
     let held = parts.map { part in places.indices.filter { part.record(places[$0]) != nil } }
     throw DatasetError.partsMissing(
-      MergePlace.text(missing.map { places[$0] }), of: name, databases: parts.count,
+      ShardPlace.text(missing.map { places[$0] }), of: name, databases: parts.count,
       workers: WorkerShare.making(missing, beside: held, total: places.count))
   }
 }
 
 extension GenerationPlan {
   /// A plan whose shards are not made but read and checked.
-  fileprivate func copying(_ sources: [MergePlace.Key: MergeSource]) -> GenerationPlan {
+  fileprivate func copying(_ sources: [ShardPlace.Key: MergeSource]) -> GenerationPlan {
     var copy = self
     copy.makeShard = { split, range, step in
-      let key = MergePlace.Key(split: split.name, first: range.lowerBound)
+      let key = ShardPlace.Key(split: split.name, first: range.lowerBound)
       guard let source = sources[key] else {
         throw DatasetError.partsMissing(
           ["a shard of \(split.name)"], of: name, databases: 2, workers: [])

@@ -1,7 +1,7 @@
 import Foundation
 
 /// One shard of a dataset: where it belongs.
-struct MergePlace {
+struct ShardPlace {
   struct Key: Hashable, Sendable {
     let split: String
     let first: Int
@@ -10,19 +10,22 @@ struct MergePlace {
   let split: String
   let ordinal: Int
   let first: Int
+  let count: Int
   var key: Key { Key(split: split, first: first) }
 
   /// All shards of a dataset, split after split.
-  static func all(of splits: [SplitSize], shardExamples: Int) -> [MergePlace] {
+  static func all(of splits: [SplitSize], shardExamples: Int) -> [ShardPlace] {
     splits.flatMap { split in
       stride(from: 0, to: split.count, by: shardExamples).map { first in
-        MergePlace(split: split.name, ordinal: first / shardExamples, first: first)
+        ShardPlace(
+          split: split.name, ordinal: first / shardExamples, first: first,
+          count: min(shardExamples, split.count - first))
       }
     }
   }
 
   /// Shards in words: `shards 3, 7 of train`, `shard 0 of test`.
-  static func text(_ places: [MergePlace]) -> [String] {
+  static func text(_ places: [ShardPlace]) -> [String] {
     var words: [String] = []
     var rest = places[...]
     while let split = rest.first?.split {
@@ -42,7 +45,7 @@ struct MergePart: Sendable {
   let dataset: DatasetRecord
   let splits: [SplitRecord]
   let records: [(split: SplitRecord, record: ShardRecord)]
-  private let byPlace: [MergePlace.Key: ShardRecord]
+  private let byPlace: [ShardPlace.Key: ShardRecord]
 
   init(_ path: String, dataset name: String) throws {
     self.path = path
@@ -55,7 +58,7 @@ struct MergePart: Sendable {
       uniquingKeysWith: { one, _ in one })
   }
 
-  func record(_ place: MergePlace) -> ShardRecord? { byPlace[place.key] }
+  func record(_ place: ShardPlace) -> ShardRecord? { byPlace[place.key] }
 
   /// Examples per shard, where a shard shows it.
   var shardExamples: Int? {
