@@ -46,7 +46,9 @@ public final class Index: Sendable {
 
   /// Reads; everything in the body sees one state of the index.
   public func read<Result>(_ body: (Database) throws -> Result) throws -> Result {
-    try Index.translating(path) { try queue.read(body) }
+    try Index.translating(path) {
+      try queue.read { database in try Index.noticing(path) { try body(database) } }
+    }
   }
 
   /// Changes the index in one IMMEDIATE transaction, rolled back when the body throws.
@@ -54,9 +56,11 @@ public final class Index: Sendable {
     try Index.translating(path) {
       try queue.writeWithoutTransaction { database in
         var result: Result?
-        try database.inTransaction(.immediate) {
-          result = try body(database)
-          return .commit
+        try Index.noticing(path) {
+          try database.inTransaction(.immediate) {
+            result = try body(database)
+            return .commit
+          }
         }
         guard let result else { throw DatasetError.sqlite(path, "the transaction gave no result") }
         return result
@@ -90,11 +94,13 @@ public final class Index: Sendable {
     configuration.readonly = readOnly
     configuration.busyMode = .timeout(10)
     configuration.prepareDatabase { database in
-      if !readOnly {
-        try database.execute(sql: "PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL")
+      try noticing(path) {
+        if !readOnly {
+          try database.execute(sql: "PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL")
+        }
+        // The first page is read, so that a hot journal or damage shows here.
+        _ = try Int.fetchOne(database, sql: "PRAGMA schema_version")
       }
-      // The first page is read, so that a hot journal or damage shows here.
-      _ = try Int.fetchOne(database, sql: "PRAGMA schema_version")
     }
     return try DatabaseQueue(path: path, configuration: configuration)
   }
@@ -118,6 +124,22 @@ public final class Index: Sendable {
   }
 
   // MARK: Errors
+
+  /// Runs the body; a quota that is full becomes our error, which SQLite calls one of input or output.
+  ///
+  /// The system's number is in this thread's errno only: SQLite's own copy misses failures of a commit.
+  private static func noticing<Result>(_ path: String, _ body: () throws -> Result) throws -> Result
+  {
+    errno = 0
+    do {
+      return try body()
+    } catch let error as DatabaseError {
+      let number = errno
+      let isRefused = [.SQLITE_IOERR, .SQLITE_CANTOPEN].contains(error.resultCode.primaryResultCode)
+      guard isRefused, number == ENOSPC || number == EDQUOT else { throw error }
+      throw DatasetError.diskFull(path)
+    }
+  }
 
   /// Runs the body; what SQLite says becomes an error with our codes and words.
   private static func translating<Result>(
