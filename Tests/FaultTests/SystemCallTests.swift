@@ -11,7 +11,7 @@ struct SystemCallTests {
     let outcome = try Program.python.run(
       [path, Program.lraData.path] + arguments, in: NSTemporaryDirectory())
     #expect(outcome.exit == 0, "\(outcome.output)\(outcome.error)")
-    print(outcome.output.split(separator: "\n").last ?? "")
+    print(outcome.output.split(separator: "\n").last.map(String.init) ?? "")
   }
 
   /// Whether system calls can be made to fail here.

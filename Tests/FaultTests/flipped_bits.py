@@ -26,8 +26,10 @@ def run(folder, *command):
 
 def prepare(folder):
     os.mkdir(folder)
-    sizes = ["--train", "60", "--validation", "8", "--test", "0", "--shard-examples", "32", "--quiet"]
-    for command in (["listops", "--len", "64"], ["pathfinder", "--difficulty", "easy", "--segmentation", "single"]):
+    sizes = ["--validation", "8", "--test", "0", "--quiet"]
+    for command in (["listops", "--len", "64", "--train", "400", "--shard-examples", "200"],
+                    ["pathfinder", "--difficulty", "easy", "--segmentation", "single", "--train", "60",
+                     "--shard-examples", "32"]):
         made = run(folder, "gen", *command, *sizes)
         assert made.returncode == 0, made.stderr
     for name in names:
@@ -50,7 +52,8 @@ def contents(folder):
     """What a reader gets: all examples, or None when the tool refuses."""
     shown = []
     for name in names:
-        for split, count in (("train", 60), ("validation", 8)):
+        for split in ("train", "validation"):
+            count = {"train": 400 if name == names[0] else 60, "validation": 8}[split]
             outcome = run(folder, "show", name, "0", "--split", split, "--count", str(count), "--json")
             if outcome.returncode != 0:
                 return None
