@@ -30,13 +30,13 @@ extension DatasetError {
 
   /// It is not clear which dataset is meant.
   static func partsUnclear(_ common: [String], databases: [String]) -> DatasetError {
-    let where_ = databases.joined(separator: ", ")
+    let places = databases.joined(separator: ", ")
     return common.isEmpty
       ? DatasetError(
-        .usage, "no dataset is in all of \(where_)",
+        .usage, "no dataset is in all of \(places)",
         next: "see what they hold with: lra-data ls --db \(databases.first ?? "data.sqlite")")
       : DatasetError(
-        .usage, "several datasets are in all of \(where_)",
+        .usage, "several datasets are in all of \(places)",
         next: "choose one with --name: \(common.joined(separator: ", "))")
   }
 

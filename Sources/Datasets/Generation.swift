@@ -65,13 +65,9 @@ struct Generation: Sendable {
 
   /// The index when the dataset is complete in it; needs no lock and no right to write.
   private func complete() throws -> Index? {
-    // An empty file is what a writer leaves that died before its first transaction.
-    var status = stat()
-    guard stat(store.path, &status) == 0, status.st_size > 0 else { return nil }
-    let index = try Index(at: store.path, .read)
-    guard let dataset = try index.datasets().first(where: { $0.name == plan.name }) else {
-      return nil
-    }
+    guard let index = try Index.ifAny(at: store.path),
+      let dataset = try index.datasets().first(where: { $0.name == plan.name })
+    else { return nil }
     try compare(dataset, index)
     return dataset.complete ? index : nil
   }

@@ -95,10 +95,9 @@ extension DatasetStore {
 
   /// What this database has of the dataset already.
   private func own(_ name: String) throws -> MergePart? {
-    var status = stat()
-    guard stat(path, &status) == 0, status.st_size > 0 else { return nil }
-    let index = try Index(at: path, .read)
-    guard try index.datasets().contains(where: { $0.name == name }) else { return nil }
+    guard let index = try Index.ifAny(at: path),
+      try index.datasets().contains(where: { $0.name == name })
+    else { return nil }
     return try MergePart(path, dataset: name)
   }
 

@@ -11,6 +11,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("tool")
 parser.add_argument("--long", action="store_true")
 parser.add_argument("--workers", type=int, default=2)
+parser.add_argument("--command", help="one of the commands only, with --long, e.g. merge")
 options = parser.parse_args()
 tool = os.path.abspath(options.tool)
 root = tempfile.mkdtemp(prefix="lra-faults-")
@@ -63,6 +64,8 @@ if options.long:
     commands["merge"] = (["merge", "w1/data.sqlite", "w2/data.sqlite", "--threads", "1", "--quiet"], prepare_shares)
     commands["verify --repair"] = (["verify", "--repair", "--threads", "1", "--quiet"], prepare_damage)
 
+if options.command:
+    commands = {options.command: commands[options.command]}
 calls = ["write", "pwrite64", "fsync", "fdatasync", "rename", "openat", "mkdir", "ftruncate", "unlink", "mmap", "flock"]
 errors = ["ENOSPC", "EIO", "EDQUOT", "EINTR", "EMFILE", "EROFS", "EACCES"]
 if not options.long:

@@ -44,6 +44,23 @@ public final class Index: Sendable {
     try check(mode)
   }
 
+  /// Opens an index for reading when there is one; nil when the file is missing or empty.
+  ///
+  /// An empty file is what a writer leaves that died before or in its first transaction.
+  static func ifAny(at path: String) throws -> Index? {
+    func isEmpty() -> Bool {
+      var status = stat()
+      return stat(path, &status) != 0 ? errno == ENOENT : status.st_size == 0
+    }
+    if isEmpty() { return nil }
+    do {
+      return try Index(at: path, .read)
+    } catch {
+      if isEmpty() { return nil }  // opening it rolled the first transaction back
+      throw error
+    }
+  }
+
   /// Reads; everything in the body sees one state of the index.
   public func read<Result>(_ body: (Database) throws -> Result) throws -> Result {
     try Index.translating(path) {
@@ -84,6 +101,8 @@ public final class Index: Sendable {
     if count < 0 { throw DatasetError.system("read", path, errno) }
     if count == 0 { return .empty }
     guard count == 16, head == Array("SQLite format 3\0".utf8) else {
+      // A first page that was half written when its writer died; SQLite rolls it back.
+      if access(path + "-journal", F_OK) == 0 { return .filled }
       throw DatasetError.notADatabase(path)
     }
     return .filled

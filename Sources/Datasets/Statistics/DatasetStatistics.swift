@@ -43,8 +43,9 @@ public struct DatasetStatistics: Sendable, Equatable {
     public let baselines: [Baseline]
     /// Examples that repeat an earlier one of the same split exactly.
     public let duplicates: Int
-    /// Examples that nearly repeat an earlier one of the same split, exact repetitions included; nil for
-    /// images. See `nearDuplicatesAcrossSplits`.
+    /// Examples that nearly repeat an earlier one of the same split; nil for images.
+    ///
+    /// Exact repetitions count too. What near means: `nearDuplicatesAcrossSplits`.
     public let nearDuplicates: Int?
 
     /// Equality; a tuple has none of its own.
