@@ -18,9 +18,37 @@ struct MergeTests {
     for worker in workers {
       let outcome = try worker.wait()
       try #require(outcome.exit == 0, "\(outcome.error)")
-      #expect(outcome.output.contains(" of "))
     }
     return folder
+  }
+
+  @Test("a share says what was made and what comes next, as text and as JSON")
+  func words() throws {
+    let folder = try TemporaryFolder()
+    let command = small.filter { $0 != "--quiet" } + ["--worker", "2/3"]
+    let made = try Program.lraData.run(command, in: folder.path)
+    #expect(made.exit == 0)
+    #expect(
+      made.output.contains(
+        #/^share 2\/3 of listops-64 is made: 2 shards, 4.[0-9] kB in data\/listops-64 · [0-9.]+ s\n$/#
+      ),
+      "\(made.output)")
+    #expect(
+      made.error == """
+        listops-64 · seed 0 · train 300, validation 20, test 20 · worker 2/3
+        Next: lra-data merge data.sqlite OTHERS... --db OUT.sqlite     when all workers are done
+
+        """)
+    let again = try Program.lraData.run(command + ["--json"], in: folder.path)
+    #expect(again.output.contains("\"content_digest\":null,\"dataset\":\"listops-64\""))
+    #expect(again.output.contains("\"shards\":2,"))
+    #expect(again.output.contains("\"state\":\"complete\""))
+    #expect(try folder.data("verify", "--quiet").exit == 0)
+    #expect(try folder.data("stats", "listops-64").exit == 1)
+    for wrong in ["0/3", "4/3", "2", "a/b", "1/0", "-1/3"] {
+      let outcome = try Program.lraData.run(small + ["--worker=\(wrong)"], in: folder.path)
+      #expect(outcome.exit == 64, "\(wrong)")
+    }
   }
 
   private let merge = ["merge", "w1/data.sqlite", "w2/data.sqlite", "w3/data.sqlite", "--quiet"]

@@ -11,6 +11,8 @@ parser = argparse.ArgumentParser()
 parser.add_argument("tool")
 parser.add_argument("--long", action="store_true")
 parser.add_argument("--workers", type=int, default=2)
+parser.add_argument("--calls", help="these only, e.g. write,fsync")
+parser.add_argument("--errors", help="these only, e.g. ENOSPC,EIO")
 parser.add_argument("--command", help="one of the commands only, with --long, e.g. merge")
 options = parser.parse_args()
 tool = os.path.abspath(options.tool)
@@ -71,6 +73,8 @@ errors = ["ENOSPC", "EIO", "EDQUOT", "EINTR", "EMFILE", "EROFS", "EACCES"]
 if not options.long:
     calls = ["write", "pwrite64", "fsync", "rename", "openat"]
     errors = ["ENOSPC"]
+calls = options.calls.split(",") if options.calls else calls
+errors = options.errors.split(",") if options.errors else errors
 writing = {"write", "pwrite64", "fsync", "fdatasync", "ftruncate", "mkdir", "rename"}
 
 

@@ -4,12 +4,18 @@
 /// or more. Pairs are found by sketches of 128 hashes in 32 bands of 4: a pair at 0.8 shares a band with
 /// probability 1 - (1 - 0.8^4)^32, all but 5 in 10^8. Candidates whose sketches agree in 83 bins or
 /// more (0.65; 0.8 less four standard deviations) are compared exactly. Exact duplicates are
-/// near-duplicates too. Deterministic; O(symbols) but for the candidates.
+/// near-duplicates too.
+///
+/// Deterministic, and bounded where everything resembles everything, as long sequences of three symbols do:
+/// an example meets at most the first 64 candidates of a band and 16 exact comparisons in its own split,
+/// and as many in earlier splits. Counts are lower bounds there.
 struct NearDuplicates: Sendable {
   static let threshold = 0.8
   private static let bands = 32
   private static let rows = ShingleSketch.bins / bands
   private static let agreeing = 83
+  private static let candidates = 64
+  private static let exact = 16
 
   /// Per split: examples with a near-duplicate earlier in the same split.
   private(set) var within: [Int]
@@ -36,6 +42,9 @@ struct NearDuplicates: Sendable {
     let firstOf: [Int]
     var isWithin: [Bool]
     var isAcross: [Bool]
+    /// Exact comparisons of each example, in its own split and in earlier ones.
+    private var exactWithin: [UInt8]
+    private var exactAcross: [UInt8]
 
     init(_ readers: [SplitReader], threads: Int) throws {
       self.readers = readers
@@ -58,6 +67,8 @@ struct NearDuplicates: Sendable {
       self.firstOf = firstOf
       isWithin = [Bool](repeating: false, count: total)
       isAcross = isWithin
+      exactWithin = [UInt8](repeating: 0, count: total)
+      exactAcross = exactWithin
     }
 
     private static func sketches(_ reader: SplitReader, _ positions: Range<Int>) throws -> [UInt32]
@@ -97,19 +108,37 @@ struct NearDuplicates: Sendable {
       return hash
     }
 
+    /// - Parameter group: numbers of examples, ascending, so split after split.
     private mutating func compare(_ group: [Int]) throws {
-      for (index, number) in group.enumerated().dropFirst() {
+      var start = 0  // the first one of the example's split
+      for (index, number) in group.enumerated() {
+        if splitOf[number] != splitOf[group[start]] { start = index }
         var shingles: [UInt64]?
-        for earlier in group[..<index] {
-          let isSame = splitOf[earlier] == splitOf[number]
-          if isSame ? isWithin[number] : isAcross[number] { continue }
-          guard agree(number, earlier) else { continue }
-          let own = try shingles ?? self.shingles(number)
-          shingles = own
-          let similarity = ShingleSketch.jaccard(own, try self.shingles(earlier))
-          guard similarity >= NearDuplicates.threshold else { continue }
-          if isSame { isWithin[number] = true } else { isAcross[number] = true }
+        for (earlier, isSame) in [(group[..<start], false), (group[start..<index], true)] {
+          for other in earlier.prefix(NearDuplicates.candidates) {
+            guard !isSettled(number, isSame), agree(number, other) else { continue }
+            let own = try shingles ?? self.shingles(number)
+            shingles = own
+            let similarity = ShingleSketch.jaccard(own, try self.shingles(other))
+            note(number, isSame, isNear: similarity >= NearDuplicates.threshold)
+          }
         }
+      }
+    }
+
+    private func isSettled(_ number: Int, _ isSame: Bool) -> Bool {
+      isSame
+        ? isWithin[number] || exactWithin[number] >= NearDuplicates.exact
+        : isAcross[number] || exactAcross[number] >= NearDuplicates.exact
+    }
+
+    private mutating func note(_ number: Int, _ isSame: Bool, isNear: Bool) {
+      if isSame {
+        isWithin[number] = isNear
+        exactWithin[number] += 1
+      } else {
+        isAcross[number] = isNear
+        exactAcross[number] += 1
       }
     }
 
