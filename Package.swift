@@ -73,6 +73,7 @@ let trainTargets: [Target] = [
 let executables: [Target.Dependency] = ["lra-data"] + (withTorch ? ["lra-train"] : [])
 
 let excluded = [
+  "FaultTests": ["faulty_calls.py", "flipped_bits.py", "write_order.py"],
   "EndToEndTests": ["Snapshots", "snapshots.sh"],
   "FaultTests": ["serve.py"],
   "InteropTests": [

@@ -24,6 +24,12 @@ public func runTool(
   verdict: (any Error) -> ParserVerdict = { _ in .other }, _ body: () throws -> Void
 ) -> Never {
   signal(SIGPIPE, SIG_IGN)
+  signal(SIGXFSZ, SIG_IGN)  // a file size limit is an error of write, with a message
+  // The runtime takes the arguments from /proc; without them every command would be a call for help.
+  if CommandLine.arguments.isEmpty {
+    let message = "the command line cannot be read: /proc/self is not readable"
+    report(Failure(exitCode: 1, codeName: "failure", message), json: false)
+  }
   let json = arguments.prefix { $0 != "--" }.contains("--json")
   do {
     try body()

@@ -75,10 +75,10 @@ extension GenerationPlan {
     let start = DispatchTime.now().uptimeNanoseconds
     let made = try makeShard(first, 0..<sample) { _ in }
     let seconds = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
-    let total = splits.reduce(0) { $0 + $1.count }
-    let shards = splits.reduce(0) {
-      $0 + ($1.count + options.shardExamples - 1) / max(1, options.shardExamples)
-    }
+    let places = ShardPlace.all(of: splits, shardExamples: max(1, options.shardExamples))
+    let mine = places.indices.filter(options.worker.makes).map { places[$0] }
+    let total = mine.reduce(0) { $0 + $1.count }
+    let shards = mine.count
     let perShard = form == .symbols ? NpyHeader.bytes : 2 * TarHeader.blockBytes
     return GenerationEstimate(
       tokens: total * made.tokens / sample,

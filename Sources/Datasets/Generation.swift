@@ -53,23 +53,21 @@ struct Generation: Sendable {
     try Publication.makeFolder(folder)
     Publication.sweep(folder)
 
-    let jobs = try jobs(of: dataset, index)
+    let (jobs, completes) = share(of: try jobs(of: dataset, index))
     let kept = jobs.count { $0.existing != nil }
-    try finish(dataset, try work(jobs, index), index)
-    return try result(index, kept > 0 ? .resumed : .made, seconds())
+    let leaves = try work(jobs, index)
+    if completes { try finish(dataset, leaves, index) }
+    let hadAll = !completes && kept == jobs.count && kept > 0
+    return try result(index, hadAll ? .complete : kept > 0 ? .resumed : .made, seconds())
   }
 
   // MARK: The dataset's row
 
   /// The index when the dataset is complete in it; needs no lock and no right to write.
   private func complete() throws -> Index? {
-    // An empty file is what a writer leaves that died before its first transaction.
-    var status = stat()
-    guard stat(store.path, &status) == 0, status.st_size > 0 else { return nil }
-    let index = try Index(at: store.path, .read)
-    guard let dataset = try index.datasets().first(where: { $0.name == plan.name }) else {
-      return nil
-    }
+    guard let index = try Index.ifAny(at: store.path),
+      let dataset = try index.datasets().first(where: { $0.name == plan.name })
+    else { return nil }
     try compare(dataset, index)
     return dataset.complete ? index : nil
   }
@@ -108,9 +106,10 @@ struct Generation: Sendable {
     // A split in one shard fits every shard size that is not smaller.
     var shardExamples: Int?
     for split in splits {
-      guard let first = try index.shards(of: split).first else { continue }
-      let expected = min(options.shardExamples, split.count)
-      if first.count != expected { shardExamples = first.count }
+      guard let shard = try index.shards(of: split).first else { continue }
+      let first = shard.ordinal * options.shardExamples
+      let expected = min(options.shardExamples, split.count - first)
+      if shard.first != first || shard.count != expected { shardExamples = shard.count }
     }
     if let (has, asks) = plan.difference(
       from: dataset, splits: splits, sources: try index.sources(of: dataset),
@@ -137,13 +136,20 @@ struct Generation: Sendable {
     }
   }
 
+  /// The shards of this worker; all when no other is missing, because the digests need them.
+  private func share(of jobs: [Job]) -> (jobs: [Job], completes: Bool) {
+    let others = jobs.indices.filter { !options.worker.makes($0) }
+    if others.allSatisfy({ jobs[$0].existing != nil }) { return (jobs, true) }
+    return (jobs.indices.filter(options.worker.makes).map { jobs[$0] }, false)
+  }
+
   /// Makes what is missing and reads what is there; the digests need both.
   ///
   /// - Returns: the digests of the examples by split id, in order.
   private func work(_ jobs: [Job], _ index: Index) throws -> [Int64: [[UInt8]]] {
     let leaves = Guarded<[Int64: [[UInt8]]]>([:])
     let safe = Guarded(jobs.reduce(0) { $0 + ($1.existing?.count ?? 0) })
-    let meter = Meter(options)
+    let meter = Meter(options, totals: jobs.map { ($0.split.name, $0.range.count) })
     do {
       try OrderedWork.run(count: jobs.count, threads: options.threads) { number in
         try make(jobs[number], index, meter)
@@ -252,7 +258,9 @@ struct Generation: Sendable {
       tokens: shards.reduce(0) { $0 + plan.form.tokens(of: $1) },
       bytes: shards.reduce(0) { $0 + $1.bytes }, shards: shards.count, seconds: seconds,
       contentDigest: digest,
-      manifestMatch: options.expected.map { $0.agrees(with: dataset, splits) })
+      manifestMatch: dataset.complete
+        ? options.expected.map { $0.agrees(with: dataset, splits) } : nil,
+      worker: dataset.complete ? nil : options.worker)
   }
 }
 
@@ -262,10 +270,13 @@ private struct Stopped: Error {}
 /// Counts examples over all threads, reports them, and stops the work when that is asked for.
 private final class Meter: Sendable {
   private let options: GenerationOptions
+  private let totals: [String: Int]
   private let done = Guarded<[String: Int]>([:])
 
-  init(_ options: GenerationOptions) {
+  /// - Parameter totals: splits with examples that are to be made or read.
+  init(_ options: GenerationOptions, totals: [(String, Int)]) {
     self.options = options
+    self.totals = Dictionary(totals, uniquingKeysWith: +)
   }
 
   func count(_ examples: Int, of split: SplitSize) throws {
@@ -282,6 +293,7 @@ private final class Meter: Sendable {
   }
 
   private func report(_ split: SplitSize, done: Int) {
-    options.progress(GenerationProgress(split: split.name, done: done, total: split.count))
+    let total = totals[split.name] ?? split.count
+    options.progress(GenerationProgress(split: split.name, done: done, total: total))
   }
 }

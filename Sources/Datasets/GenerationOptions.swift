@@ -30,7 +30,7 @@ public struct GenerationProgress: Sendable, Equatable {
   public let split: String
   /// Examples of this split that are made, finished shards of an earlier run included.
   public let done: Int
-  /// Examples that the split will have.
+  /// Examples that the split will have, of this worker's share only.
   public let total: Int
 }
 
@@ -62,10 +62,12 @@ public struct GenerationResult: Sendable, Equatable {
   public let shards: Int
   /// Wall time, the reading of sources included.
   public internal(set) var seconds: Double
-  /// 64 hexadecimal digits.
+  /// 64 hexadecimal digits; empty while other workers' shards are missing.
   public let contentDigest: String
   /// Whether parameters, sizes and digests agree with the expected manifest; nil when none was given.
   public let manifestMatch: Bool?
+  /// The share that was made when shards of other workers are missing; nil when the dataset is complete.
+  public let worker: WorkerShare?
 }
 
 /// How a generation runs; nothing here changes the content.
@@ -74,6 +76,8 @@ public struct GenerationOptions: Sendable {
   public var shardExamples = 4096
   /// Shards that are worked on at once, at least 1.
   public var threads = 1
+  /// Which shards are made here.
+  public var worker = WorkerShare.all
   /// The manifest that the result should agree with.
   public var expected: Manifest?
   /// Asks the generation to stop.

@@ -17,7 +17,7 @@ struct GenerationPlan: Sendable {
   /// How the shards hold the examples.
   var form: StoredForm { StoredForm(task: task, config: config) }
   /// A pure function of split and range; calls the step now and then.
-  let makeShard: @Sendable (SplitSize, Range<Int>, Step) throws -> ShardContent
+  var makeShard: @Sendable (SplitSize, Range<Int>, Step) throws -> ShardContent
 
   /// The plan that made a dataset, from its row.
   ///

@@ -16,6 +16,8 @@ struct GenListOps: ParsableCommand {
     discussion: """
       An example depends on parameters, seed, split and position alone: threads, shard size, split \
       sizes and restarts change nothing. The same command goes on where it was interrupted.
+
+      \(GenOptions.workers)
       """)
 
   @Option(help: ArgumentHelp("L/4 < tokens < L; k is 1000 (default: 2000).", valueName: "L"))
@@ -34,16 +36,7 @@ struct GenListOps: ParsableCommand {
   var validation = 2000
   @Option(help: ArgumentHelp("Test examples.", valueName: "n"))
   var test = 2000
-  @Option(help: ArgumentHelp("The seed, 0 or more.", valueName: "n"))
-  var seed = 0
-  @Option(help: ArgumentHelp("The name (default: listops-2k for 2000).", valueName: "name"))
-  var name: String?
-  @Option(help: ArgumentHelp("Examples per shard.", valueName: "n"))
-  var shardExamples = 4096
-  @OptionGroup var threads: ThreadOptions
-  @Flag(help: "Say what would be made, and make nothing.")
-  var dryRun = false
-  @OptionGroup var common: CommonOptions
+  @OptionGroup var generation: GenOptions
 
   func validate() throws {
     if len != nil && (minLength != nil || maxLength != nil) {
@@ -62,20 +55,18 @@ struct GenListOps: ParsableCommand {
   func run() throws {
     let configuration = listOps
     let splits = SplitSize.standard(train: train, validation: validation, test: test)
-    let work = Work(
-      name: name ?? configuration.datasetName, origin: "seed \(seed)", splits: splits,
-      common: common,
-      command: "gen listops")
-    var options = work.options(threads: threads.count)
-    options.shardExamples = shardExamples
-    if dryRun {
+    let seed = generation.seed
+    let work = generation.work(
+      "listops", name: configuration.datasetName, splits: splits, detail: nil)
+    var options = generation.options(work)
+    if generation.dryRun {
       let estimate = try configuration.estimate(seed: seed, splits: splits, options: options)
       return try work.print(estimate, task: ListOpsConfiguration.task)
     }
     let expected = KnownManifest.find(configuration, seed: seed, splits: splits)
     options.expected = expected?.manifest
-    let result = try common.store.generateListOps(
-      configuration, name: name, seed: seed, splits: splits, options: options)
+    let result = try generation.common.store.generateListOps(
+      configuration, name: generation.name, seed: seed, splits: splits, options: options)
     try work.print(result, work.command, manifest: expected?.path)
   }
 }

@@ -11,6 +11,8 @@ struct GenPathfinder: ParsableCommand {
       An image depends on parameters, seed, split and position alone: threads, shard size, split \
       sizes and restarts change nothing. The same command goes on where it was interrupted. \
       Path-X is --len 16k.
+
+      \(GenOptions.workers)
       """)
 
   @Option(help: ArgumentHelp("Pixels: 1k, 4k, 16k or 64k; k is 1024.", valueName: "L"))
@@ -31,16 +33,7 @@ struct GenPathfinder: ParsableCommand {
   var validation = 20_000
   @Option(help: ArgumentHelp("Test images.", valueName: "n"))
   var test = 20_000
-  @Option(help: ArgumentHelp("The seed, 0 or more.", valueName: "n"))
-  var seed = 0
-  @Option(help: ArgumentHelp("The name (default: as pathfinder32-hard).", valueName: "name"))
-  var name: String?
-  @Option(help: ArgumentHelp("Images per shard.", valueName: "n"))
-  var shardExamples = 4096
-  @OptionGroup var threads: ThreadOptions
-  @Flag(help: "Say what would be made, and make nothing.")
-  var dryRun = false
-  @OptionGroup var common: CommonOptions
+  @OptionGroup var generation: GenOptions
 
   func validate() throws {
     if maxAttempts < 1 {
@@ -64,21 +57,19 @@ struct GenPathfinder: ParsableCommand {
     let configuration = pathfinder
     let size = configuration.size
     let splits = SplitSize.standard(train: train, validation: validation, test: test)
-    let work = Work(
-      name: name ?? configuration.datasetName, origin: "seed \(seed)", splits: splits,
-      common: common,
-      command: "gen pathfinder",
+    let seed = generation.seed
+    let work = generation.work(
+      "pathfinder", name: configuration.datasetName, splits: splits,
       detail: "images \(size)x\(size), \(Format.count(configuration.pixels)) tokens")
-    var options = work.options(threads: threads.count)
-    options.shardExamples = shardExamples
-    if dryRun {
+    var options = generation.options(work)
+    if generation.dryRun {
       let estimate = try configuration.estimate(seed: seed, splits: splits, options: options)
       return try work.print(estimate, task: PathfinderConfiguration.task)
     }
     let expected = KnownManifest.find(configuration, seed: seed, splits: splits)
     options.expected = expected?.manifest
-    let result = try common.store.generatePathfinder(
-      configuration, name: name, seed: seed, splits: splits, maxAttempts: maxAttempts,
+    let result = try generation.common.store.generatePathfinder(
+      configuration, name: generation.name, seed: seed, splits: splits, maxAttempts: maxAttempts,
       options: options)
     try work.print(result, work.command, manifest: expected?.path)
   }

@@ -29,6 +29,21 @@ struct KnownManifest {
       splits: splits)
   }
 
+  /// The manifest of exactly what is merged.
+  static func find(_ plan: MergePlan) -> KnownManifest? {
+    switch plan.task {
+    case ListOpsConfiguration.task:
+      ListOpsConfiguration(parameters: plan.parameters).flatMap {
+        find($0, seed: plan.seed, splits: plan.splits)
+      }
+    case PathfinderConfiguration.task:
+      PathfinderConfiguration(parameters: plan.parameters).flatMap {
+        find($0, seed: plan.seed, splits: plan.splits)
+      }
+    default: nil
+    }
+  }
+
   private static func find(
     _ name: String, _ task: String, _ version: Int, _ parameters: [String: ParameterValue],
     seed: Int, splits: [SplitSize]

@@ -10,11 +10,8 @@ struct LraData: ParsableCommand {
     abstract: "Make, verify and look at the data of the Long Range Arena.",
     version: "1.0.0",
     subcommands: [
-      Gen.self, FetchCommand.self, Convert.self, ExportCommand.self, Ls.self, Show.self, Stats.self,
-      Verify.self,
-      Build.self,
-      ManifestCommand.self,
-      Diff.self, Rm.self,
+      Gen.self, Merge.self, FetchCommand.self, Convert.self, ExportCommand.self, Ls.self, Show.self,
+      Stats.self, Verify.self, Build.self, ManifestCommand.self, Diff.self, Rm.self,
     ])
 
   static func main() {

@@ -5,7 +5,14 @@ import Datasets
 /// `stats`: lengths, classes, trivial baselines, duplicates.
 struct Stats: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show lengths, labels, trivial baselines and duplicates of a dataset.")
+    abstract: "Show lengths, labels, trivial baselines and duplicates of a dataset.",
+    discussion: """
+      Baselines are rules fitted on train. majority: the most frequent class. first token (ListOps), and \
+      with the least and greatest direct digits: the most frequent class of each. bag of tokens: naive \
+      Bayes on symbol counts, add-one smoothing. mean ink (images), marker distance (Pathfinder): the \
+      best threshold, or the nearest class mean of more than two classes. Near-duplicates (sequences): \
+      at least 80 % of the runs of 8 symbols that either has are in both; exact duplicates count too.
+      """)
 
   @Argument(help: "The dataset.")
   var name: String
@@ -26,8 +33,13 @@ struct Stats: ParsableCommand {
   private func text(_ statistics: DatasetStatistics) -> String {
     var parts = statistics.splits.map(text)
     parts.append(
-      "duplicates across splits  \(Format.count(statistics.duplicatesAcrossSplits))")
+      "duplicates across splits  \(Format.count(statistics.duplicatesAcrossSplits))"
+        + near(statistics.nearDuplicatesAcrossSplits))
     return parts.joined(separator: "\n\n")
+  }
+
+  private func near(_ count: Int?) -> String {
+    count.map { " · near-duplicates \(Format.count($0))" } ?? ""
   }
 
   private func text(_ split: DatasetStatistics.Split) -> String {
@@ -45,7 +57,7 @@ struct Stats: ParsableCommand {
     }
     return """
       \(Paint.standardOutput.bold("\(name) \(split.name)")) · \(Format.count(split.count)) examples · \
-      duplicates \(Format.count(split.duplicates))
+      duplicates \(Format.count(split.duplicates))\(near(split.nearDuplicates))
       tokens  min \(Format.count(lengths.min)) · mean \(Format.fraction(lengths.mean, 1)) · \
       median \(Format.count(lengths.median)) · max \(Format.count(lengths.max))
       \(histogram.text())
@@ -78,15 +90,18 @@ private struct StatsJSON: Encodable {
     let labels: [String: Int]
     let baselines: [String: Double]
     let duplicates: Int
+    let nearDuplicates: Nullable<Int>
   }
 
   let dataset: String
   let splits: [Split]
   let duplicatesAcrossSplits: Int
+  let nearDuplicatesAcrossSplits: Nullable<Int>
 
   init(_ statistics: DatasetStatistics) {
     dataset = statistics.dataset
     duplicatesAcrossSplits = statistics.duplicatesAcrossSplits
+    nearDuplicatesAcrossSplits = Nullable(statistics.nearDuplicatesAcrossSplits)
     splits = statistics.splits.map { split in
       let lengths = split.lengths
       return Split(
@@ -98,7 +113,7 @@ private struct StatsJSON: Encodable {
           uniqueKeysWithValues: split.labels.map { ("\($0.label)", $0.count) }),
         baselines: Dictionary(
           uniqueKeysWithValues: split.baselines.map { ($0.name, $0.accuracy) }),
-        duplicates: split.duplicates)
+        duplicates: split.duplicates, nearDuplicates: Nullable(split.nearDuplicates))
     }
   }
 }

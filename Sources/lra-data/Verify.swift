@@ -44,7 +44,10 @@ struct Verify: ParsableCommand {
   private func hint(_ report: VerifyReport) {
     guard !common.json, !common.quiet else { return }
     let hasOrphans = report.datasets.contains { !$0.orphans.isEmpty }
-    if !report.foundDamage && !hasOrphans { return common.next("lra-train \(common.dbWord)") }
+    if !report.foundDamage && !hasOrphans {
+      let canTrain = report.datasets.contains { $0.complete }
+      return canTrain ? common.next("lra-train \(common.dbWord)") : ()
+    }
     let command = "lra-data verify --repair \(common.dbWord)"
     if !report.indexOK && report.datasets.isEmpty {
       Terminal.err("Move \(common.db) aside and make its datasets again with their gen commands")

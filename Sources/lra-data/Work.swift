@@ -10,6 +10,8 @@ struct Work: Sendable {
   let splits: [SplitSize]
   let db: String
   let command: String
+  /// The share of the shards that is made here.
+  private let worker: WorkerShare
   /// What the examples are, beyond the dataset's name.
   private let detail: String?
   private let common: Shown
@@ -22,7 +24,7 @@ struct Work: Sendable {
 
   init(
     name: String, origin: String, splits: [SplitSize], common: CommonOptions, command: String,
-    detail: String? = nil
+    detail: String? = nil, worker: WorkerShare = .all
   ) {
     self.name = name
     self.origin = origin
@@ -30,6 +32,7 @@ struct Work: Sendable {
     db = common.dbWord
     self.command = command
     self.detail = detail
+    self.worker = worker
     self.common = Shown(json: common.json, quiet: common.quiet)
     line = ProgressLine(quiet: common.quiet)
   }
@@ -41,6 +44,7 @@ struct Work: Sendable {
     }
     var options = GenerationOptions()
     options.threads = threads
+    options.worker = worker
     options.cancellation = Signals.listen()
     options.progress = { [line] progress in
       title.run()
@@ -57,7 +61,9 @@ struct Work: Sendable {
 
   /// `listops-2k · seed 0 · train 96 000, validation 2 000, test 2 000`.
   private var heading: String {
-    let parts: [String?] = [name, detail, origin, splits.isEmpty ? nil : Work.sizes(splits)]
+    let share = worker == .all ? nil : "worker \(worker)"
+    let sizes = splits.isEmpty ? nil : Work.sizes(splits)
+    let parts: [String?] = [name, detail, origin, sizes, share]
     return parts.compactMap { $0 }.joined(separator: " · ")
   }
 
@@ -67,6 +73,7 @@ struct Work: Sendable {
   /// - Throws: exit 4 when it does not.
   func print(_ result: GenerationResult, _ command: String, manifest: String?) throws {
     line.clear()
+    if let worker = result.worker, !common.json { return print(result, share: worker) }
     if common.json {
       try JSONOutput.print(command: command, GenerationJSON(result))
     } else if result.state == .complete {
@@ -103,6 +110,21 @@ struct Work: Sendable {
     Terminal.err("left out: \(Format.count(skipped.count)) file\(skipped.count == 1 ? "" : "s")")
     for file in skipped.prefix(5) { Terminal.err("  \(file.path): \(file.reason)") }
     if skipped.count > 5 { Terminal.err("  ...; all of them with --json") }
+  }
+
+  /// Prints what a worker made; other workers have the rest.
+  private func print(_ result: GenerationResult, share worker: WorkerShare) {
+    let made = result.state == .complete ? "was made already" : "is made"
+    let shards = "\(Format.count(result.shards)) shard\(result.shards == 1 ? "" : "s")"
+    Terminal.out(
+      "share \(worker) of \(result.dataset) \(made): \(shards), \(Format.bytes(result.bytes)) "
+        + "in data/\(result.dataset) · \(Format.seconds(result.seconds))")
+    if !common.quiet {
+      let own = db.split(separator: " ").dropFirst().joined(separator: " ")
+      Terminal.err(
+        Paint.standardError.dim("Next: ")
+          + "lra-data merge \(own) OTHERS... --db OUT.sqlite     when all workers are done")
+    }
   }
 
   private func summary(_ result: GenerationResult) -> String {

@@ -11,7 +11,7 @@ struct GenerationJSON: Encodable {
   let bytes: Int
   let shards: Int
   let seconds: Double
-  let contentDigest: String
+  let contentDigest: Nullable<String>
   let manifestMatch: Nullable<Bool>
 
   init(_ result: GenerationResult) {
@@ -23,7 +23,7 @@ struct GenerationJSON: Encodable {
     bytes = result.bytes
     shards = result.shards
     seconds = result.seconds
-    contentDigest = result.contentDigest
+    contentDigest = Nullable(result.worker == nil ? result.contentDigest : nil)
     manifestMatch = Nullable(result.manifestMatch)
   }
 }

@@ -113,11 +113,13 @@ struct DataTests {
     let folder = try small()
     let outcome = try folder.data("stats", "listops-64", "--split", "test", "--bins", "3")
     #expect(outcome.exit == 0)
-    #expect(outcome.output.hasPrefix("listops-64 test · 20 examples · duplicates 0\n"))
+    #expect(
+      outcome.output.hasPrefix(
+        "listops-64 test · 20 examples · duplicates 0 · near-duplicates 0\n"))
     #expect(outcome.output.contains("  majority                15.0 %\n"))
-    #expect(outcome.output.hasSuffix("\n\nduplicates across splits  0\n"))
+    #expect(outcome.output.hasSuffix("\n\nduplicates across splits  0 · near-duplicates 0\n"))
     let json = try folder.data("stats", "listops-64", "--json").output
-    #expect(json.contains("\"baselines\":{\"first_token\":"))
+    #expect(json.contains("\"baselines\":{\"bag_of_tokens\":"))
     #expect(json.contains("\"duplicates_across_splits\":0"))
   }
 

@@ -9,7 +9,7 @@ struct HelpTests {
   @Test(
     "help is the snapshot",
     arguments: [
-      "", "gen", "gen listops", "gen pathfinder", "ls", "show", "stats", "verify", "build",
+      "", "gen", "gen listops", "gen pathfinder", "merge", "ls", "show", "stats", "verify", "build",
       "manifest", "diff", "rm",
     ])
   func help(command: String) throws {

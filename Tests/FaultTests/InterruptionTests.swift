@@ -79,6 +79,37 @@ struct InterruptionTests {
     #expect(one.output == two.output)
   }
 
+  @Test(
+    "a writer that died in its first transaction leaves a journal; the same command goes on",
+    arguments: [true, false])
+  func firstTransaction(isHeaderWritten: Bool) throws {
+    let folder = try TemporaryFolder()
+    // The journal of an empty database beside pages that it takes back.
+    let code = """
+      import os, shutil, sqlite3
+      database = sqlite3.connect("work.sqlite", isolation_level=None)
+      database.execute("PRAGMA cache_size=1")
+      database.execute("BEGIN")
+      database.execute("CREATE TABLE t(x)")
+      database.execute("INSERT INTO t SELECT zeroblob(200000)")
+      shutil.move(shutil.copy("work.sqlite-journal", "copy"), "data.sqlite-journal")
+      if \(isHeaderWritten ? "True" : "False"):
+          database.execute("COMMIT")
+      shutil.copy("work.sqlite", "data.sqlite")
+      assert os.path.getsize("data.sqlite") > 0
+      assert os.path.getsize("data.sqlite-journal") > 0
+      os._exit(0)
+      """
+    let prepared = try Program.python(code, in: folder.path)
+    #expect(prepared.exit == 0, "\(prepared.error)")
+    for name in ["work.sqlite", "work.sqlite-journal"] {
+      try? FileManager.default.removeItem(atPath: folder.file(name))
+    }
+    let outcome = try Program.lraData.run(small, in: folder.path)
+    #expect(outcome.exit == 0, "\(outcome.error)")
+    #expect(try folder.data("verify", "--quiet").exit == 0)
+  }
+
   @Test("a second writer exits 6 and names the first")
   func secondWriter() throws {
     let folder = try TemporaryFolder()

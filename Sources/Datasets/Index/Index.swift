@@ -44,9 +44,28 @@ public final class Index: Sendable {
     try check(mode)
   }
 
+  /// Opens an index for reading when there is one; nil when the file is missing or empty.
+  ///
+  /// An empty file is what a writer leaves that died before or in its first transaction.
+  static func ifAny(at path: String) throws -> Index? {
+    func isEmpty() -> Bool {
+      var status = stat()
+      return stat(path, &status) != 0 ? errno == ENOENT : status.st_size == 0
+    }
+    if isEmpty() { return nil }
+    do {
+      return try Index(at: path, .read)
+    } catch {
+      if isEmpty() { return nil }  // opening it rolled the first transaction back
+      throw error
+    }
+  }
+
   /// Reads; everything in the body sees one state of the index.
   public func read<Result>(_ body: (Database) throws -> Result) throws -> Result {
-    try Index.translating(path) { try queue.read(body) }
+    try Index.translating(path) {
+      try queue.read { database in try Index.noticing(path) { try body(database) } }
+    }
   }
 
   /// Changes the index in one IMMEDIATE transaction, rolled back when the body throws.
@@ -54,9 +73,11 @@ public final class Index: Sendable {
     try Index.translating(path) {
       try queue.writeWithoutTransaction { database in
         var result: Result?
-        try database.inTransaction(.immediate) {
-          result = try body(database)
-          return .commit
+        try Index.noticing(path) {
+          try database.inTransaction(.immediate) {
+            result = try body(database)
+            return .commit
+          }
         }
         guard let result else { throw DatasetError.sqlite(path, "the transaction gave no result") }
         return result
@@ -80,6 +101,8 @@ public final class Index: Sendable {
     if count < 0 { throw DatasetError.system("read", path, errno) }
     if count == 0 { return .empty }
     guard count == 16, head == Array("SQLite format 3\0".utf8) else {
+      // A first page that was half written when its writer died; SQLite rolls it back.
+      if access(path + "-journal", F_OK) == 0 { return .filled }
       throw DatasetError.notADatabase(path)
     }
     return .filled
@@ -90,11 +113,13 @@ public final class Index: Sendable {
     configuration.readonly = readOnly
     configuration.busyMode = .timeout(10)
     configuration.prepareDatabase { database in
-      if !readOnly {
-        try database.execute(sql: "PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL")
+      try noticing(path) {
+        if !readOnly {
+          try database.execute(sql: "PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL")
+        }
+        // The first page is read, so that a hot journal or damage shows here.
+        _ = try Int.fetchOne(database, sql: "PRAGMA schema_version")
       }
-      // The first page is read, so that a hot journal or damage shows here.
-      _ = try Int.fetchOne(database, sql: "PRAGMA schema_version")
     }
     return try DatabaseQueue(path: path, configuration: configuration)
   }
@@ -118,6 +143,22 @@ public final class Index: Sendable {
   }
 
   // MARK: Errors
+
+  /// Runs the body; a quota that is full becomes our error, which SQLite calls one of input or output.
+  ///
+  /// The system's number is in this thread's errno only: SQLite's own copy misses failures of a commit.
+  private static func noticing<Result>(_ path: String, _ body: () throws -> Result) throws -> Result
+  {
+    errno = 0
+    do {
+      return try body()
+    } catch let error as DatabaseError {
+      let number = errno
+      let isRefused = [.SQLITE_IOERR, .SQLITE_CANTOPEN].contains(error.resultCode.primaryResultCode)
+      guard isRefused, number == ENOSPC || number == EDQUOT else { throw error }
+      throw DatasetError.diskFull(path)
+    }
+  }
 
   /// Runs the body; what SQLite says becomes an error with our codes and words.
   private static func translating<Result>(

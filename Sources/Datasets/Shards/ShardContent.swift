@@ -82,6 +82,35 @@ struct ShardContent: Sendable {
       contentsOf: repeatElement(0, count: TarHeader.padding(after: content.count)))
   }
 
+  /// A shard from its file and its rows in the index.
+  ///
+  /// - Parameter damaged: what is thrown for an example that does not give its checksum.
+  init(
+    file: [UInt8], rows stored: [ExampleRow], first: Int, form: StoredForm,
+    damaged: (Int) -> DatasetError
+  ) throws {
+    self.init(first: first, capacity: 0, form: form)
+    let head = form == .symbols ? NpyHeader.bytes : 0
+    let tail = form == .symbols ? 0 : 2 * TarHeader.blockBytes
+    guard file.count >= head + tail else { throw damaged(first) }
+    payload = Array(file[head..<(file.count - tail)])
+    guard isFile(file) else { throw damaged(first) }
+    try file.withUnsafeBufferPointer { bytes in
+      for (index, row) in stored.enumerated() {
+        let leaf = row.withParts(in: bytes, form) {
+          Digest.leaf(position: row.position, label: row.label, parts: $0)
+        }
+        guard row.position == first + index, let leaf else { throw damaged(first + index) }
+        rows.append(
+          Row(
+            offset: row.offset, length: row.length, label: row.label, check64: row.check64,
+            meta: row.meta))
+        tokens += form.tokens(stored: row.length)
+        leaves.append(contentsOf: leaf)
+      }
+    }
+  }
+
   private var header: [UInt8] {
     form == .symbols ? NpyHeader.header(count: payload.count) : []
   }
@@ -116,7 +145,8 @@ struct ShardContent: Sendable {
   /// The size of the shard's file.
   var fileBytes: Int { header.count + payload.count + end.count }
 
-  private var sideTableText: String {
+  /// The side table as it is published.
+  var sideTableText: String {
     var text = SideTable.header + "\n"
     for (index, row) in rows.enumerated() {
       text += SideTable.line(

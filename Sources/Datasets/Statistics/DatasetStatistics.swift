@@ -20,7 +20,8 @@ public struct DatasetStatistics: Sendable, Equatable {
 
   /// A rule that needs no model; fitted on `train`, measured on the split.
   public struct Baseline: Sendable, Equatable {
-    /// `majority`, `first_token` or `first_token_and_digits`.
+    /// `majority`, `first_token`, `first_token_and_digits` (`Baselines`), `bag_of_tokens`, `mean_ink` or
+    /// `marker_distance`.
     public let name: String
     /// The share of examples that it gets right, 0...1.
     public let accuracy: Double
@@ -42,12 +43,17 @@ public struct DatasetStatistics: Sendable, Equatable {
     public let baselines: [Baseline]
     /// Examples that repeat an earlier one of the same split exactly.
     public let duplicates: Int
+    /// Examples that nearly repeat an earlier one of the same split; nil for images.
+    ///
+    /// Exact repetitions count too. What near means: `nearDuplicatesAcrossSplits`.
+    public let nearDuplicates: Int?
 
     /// Equality; a tuple has none of its own.
     public static func == (one: Split, other: Split) -> Bool {
       one.name == other.name && one.count == other.count && one.lengths == other.lengths
         && one.histogram == other.histogram && one.labels == other.labels
         && one.baselines == other.baselines && one.duplicates == other.duplicates
+        && one.nearDuplicates == other.nearDuplicates
     }
   }
 
@@ -57,12 +63,17 @@ public struct DatasetStatistics: Sendable, Equatable {
   public let splits: [Split]
   /// Examples of a later split that repeat one of an earlier split exactly.
   public let duplicatesAcrossSplits: Int
+  /// Examples of a later split that nearly repeat one of an earlier split; nil for images.
+  ///
+  /// Near means that of all runs of 8 symbols that either sequence has, both have at least 80 %
+  /// (Jaccard similarity of the sets, exact; candidates from MinHash).
+  public let nearDuplicatesAcrossSplits: Int?
 }
 
 extension DatasetStore {
   /// Lengths, classes, trivial baselines and duplicates of a complete dataset.
   ///
-  /// Reads all examples twice; every one is checked.
+  /// Reads all examples several times; every one is checked.
   /// - Parameters:
   ///   - split: one split only; nil for all.
   ///   - bins: bars of the length histogram, at least 1.
@@ -77,9 +88,18 @@ extension DatasetStore {
     let manifest = try Manifest(of: name, in: self, threads: threads)
     let fitted = manifest.splits.contains { $0.name == "train" } ? "train" : nil
     let rules = try fitted.map { try Baselines(open(dataset: name, split: $0), manifest.task) }
-    let splits = try manifest.splits.filter { only == nil || $0.name == only }.map { split in
-      let reader = try open(dataset: name, split: split.name)
+    let content = try fitted.map {
+      try ContentBaselines(open(dataset: name, split: $0), threads: threads)
+    }
+    let readers = try manifest.splits.map { try open(dataset: name, split: $0.name) }
+    let near =
+      readers.contains { $0.imageSize != nil } ? nil : try NearDuplicates(readers, threads: threads)
+    let splits = try zip(manifest.splits, readers).enumerated().filter {
+      only == nil || $1.0.name == only
+    }.map { number, pair in
+      let (split, reader) = pair
       let rules = try rules ?? Baselines(reader, manifest.task)
+      let content = try content ?? ContentBaselines(reader, threads: threads)
       let lengths = split.lengths
       return DatasetStatistics.Split(
         name: split.name, count: split.examples,
@@ -91,10 +111,13 @@ extension DatasetStore {
         labels: split.labels.compactMap { key, count in
           Int(key).map { .init(label: $0, count: count) }
         }.sorted { $0.label < $1.label },
-        baselines: try rules.measure(on: reader), duplicates: split.duplicates)
+        baselines: try rules.measure(on: reader)
+          + content.measure(on: reader, threads: threads),
+        duplicates: split.duplicates, nearDuplicates: near?.within[number])
     }
     return DatasetStatistics(
-      dataset: name, splits: splits, duplicatesAcrossSplits: manifest.duplicatesAcrossSplits)
+      dataset: name, splits: splits, duplicatesAcrossSplits: manifest.duplicatesAcrossSplits,
+      nearDuplicatesAcrossSplits: near?.across)
   }
 
   private func histogram(_ lengths: [Int32], bins: Int) -> [DatasetStatistics.Bin] {

@@ -11,7 +11,7 @@ struct ExpectedShard: Sendable {
 
   /// The shards that a split should have, and those rows of the index that are too many.
   ///
-  /// - Parameter complete: all of them; else a beginning as long as the index names.
+  /// - Parameter complete: all of them; else those that the index names, because a worker makes some.
   static func all(
     of split: SplitRecord, dataset: DatasetRecord, records: [ShardRecord], complete: Bool
   ) -> (expected: [ExpectedShard], surplus: [ShardRecord]) {
@@ -20,12 +20,14 @@ struct ExpectedShard: Sendable {
     let last = records.map { $0.ordinal + 1 }.max() ?? 0
     let count = complete ? whole : min(whole, last)
     let form = StoredForm(of: dataset)
-    let expected = (0..<count).map { ordinal in
-      ExpectedShard(
+    let expected = (0..<count).compactMap { ordinal -> ExpectedShard? in
+      let record = records.first { $0.ordinal == ordinal }
+      guard complete || record != nil else { return nil }
+      return ExpectedShard(
         split: split, ordinal: ordinal,
         range: ordinal * size..<min((ordinal + 1) * size, split.count),
         form: form, path: form.path(dataset.name, split: split.name, ordinal: ordinal),
-        record: records.first { $0.ordinal == ordinal })
+        record: record)
     }
     return (expected, records.filter { !(0..<count).contains($0.ordinal) })
   }
