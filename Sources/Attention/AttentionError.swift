@@ -44,6 +44,10 @@ public struct AttentionError: Error, Sendable, Equatable, CustomStringConvertibl
       code: .usage, message: "\(model) cannot be causal", hint: "use --set model.causal=false")
   }
 
+  /// A mechanism asked for attention over no keys at all: a mistake in its code.
+  static let noKeys = AttentionError(
+    code: .input, message: "there are no keys to attend to", hint: "report this as a bug")
+
   static func tooLong(_ length: Int, maxLength: Int) -> AttentionError {
     AttentionError(
       code: .input, message: "a sequence of \(length) tokens exceeds max_length \(maxLength)",
