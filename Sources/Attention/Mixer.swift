@@ -88,7 +88,9 @@ public struct MixerEntry: Sendable {
 ///
 /// Adding one is a file and a line here.
 public let mixers: [MixerEntry] = [
-  MixerEntry(Softmax.self), MixerEntry(Linformer.self), MixerEntry(LinearTransformer.self),
+  MixerEntry(Softmax.self), MixerEntry(Local.self), MixerEntry(SparseTransformer.self),
+  MixerEntry(Longformer.self), MixerEntry(BigBird.self), MixerEntry(Linformer.self),
+  MixerEntry(LinearTransformer.self),
 ]
 
 /// The registry's entry for a name.

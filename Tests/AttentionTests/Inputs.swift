@@ -47,7 +47,7 @@ func denseAttention(
   }
   let scores = try q.matmul(k.transposed(2, 3)) * (scale ?? 1 / Double(q.size(3)).squareRoot())
   let mask = try Tensor.from(blocked, [lengths.count, 1, rows, columns])
-  let weights = try scores.filled(where: mask, -1e300).softmax(-1)  // [B, H, Q, K]
+  let weights = try scores.filled(where: mask, -1e30).softmax(-1)  // [B, H, Q, K]
   return try weights.matmul(v) * Tensor.from(answered, [lengths.count, 1, rows, 1])
 }
 
