@@ -54,8 +54,8 @@ public struct BigBird: Mixer {
     dropoutRate = model.attentionDropoutRate
     let filling = configuration.attendedFilling ? 1 : 0
     let count = Blocks(size: configuration.blockSize, length: model.positions + filling).count
-    let noise = try Parameter.normal([count, count], deviation: 1, key: key["plan"], kind: .buffer)
-    plan = try .buffer(noise.value.sortingOrder(1).to(.float32))
+    plan = try .buffer(
+      Tensor.normal([count, count], key: key["plan"]).sortingOrder(1).to(.float32))
   }
 
   /// [B, L, D] to [B, L, D].

@@ -90,7 +90,8 @@ public struct MixerEntry: Sendable {
 public let mixers: [MixerEntry] = [
   MixerEntry(Softmax.self), MixerEntry(Local.self), MixerEntry(SparseTransformer.self),
   MixerEntry(Longformer.self), MixerEntry(BigBird.self), MixerEntry(Linformer.self),
-  MixerEntry(LinearTransformer.self),
+  MixerEntry(Reformer.self), MixerEntry(Sinkhorn.self), MixerEntry(Synthesizer.self),
+  MixerEntry(LinearTransformer.self), MixerEntry(Performer.self), MixerEntry(PerformerReLU.self),
 ]
 
 /// The registry's entry for a name.

@@ -24,5 +24,21 @@ extension MixerCase {
       ["block_size": .integer(4), "num_rand_blocks": .integer(2)],
       ["block_size": .integer(2), "num_rand_blocks": .integer(0)],
     ],
+    "reformer": [
+      ["chunk_length": .integer(4), "n_hashes": .integer(3), "n_buckets": .integer(6)],
+      ["chunk_length": .integer(5), "n_hashes": .integer(2), "count_pairs_once": .bool(false)],
+      ["chunk_length": .integer(20), "n_hashes": .integer(1), "n_buckets": .integer(1)],
+    ],
+    "sinkhorn": [
+      ["block_size": .integer(4)], ["block_size": .integer(7), "iterations": .integer(5)],
+    ],
+    "synthesizer": [
+      [:], ["synthesizer_mode": .string("dense"), "ignore_dot_product": .bool(false)],
+      ["synthesizer_mode": .string("factorized_dense+factorized_random"), "k": .integer(3)],
+    ],
+    "performer": [
+      ["nb_features": .integer(16)],
+      ["nb_features": .integer(10), "ortho_scaling": .integer(1), "redraw_features": .bool(true)],
+    ],
   ]
 }
