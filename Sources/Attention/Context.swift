@@ -16,6 +16,8 @@ public final class Context {
   public let training: Bool
   /// Where the batch is.
   public let device: Device
+  /// What a mechanism hands from layer to layer within this pass, by its name.
+  var carried: [String: Tensor] = [:]
   private var realWeights: Tensor?
   private var realFlags: Tensor?
   private var blocked: [Int: Tensor] = [:]

@@ -92,6 +92,9 @@ public let mixers: [MixerEntry] = [
   MixerEntry(Longformer.self), MixerEntry(BigBird.self), MixerEntry(Linformer.self),
   MixerEntry(Reformer.self), MixerEntry(Sinkhorn.self), MixerEntry(Synthesizer.self),
   MixerEntry(LinearTransformer.self), MixerEntry(Performer.self), MixerEntry(PerformerReLU.self),
+  MixerEntry(Nystromformer.self), MixerEntry(Luna.self), MixerEntry(CosFormer.self),
+  MixerEntry(FNet.self), MixerEntry(RoutingTransformer.self), MixerEntry(MemoryCompressed.self),
+  MixerEntry(ImageTransformer.self),
 ]
 
 /// The registry's entry for a name.

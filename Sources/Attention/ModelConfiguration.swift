@@ -92,6 +92,9 @@ public struct ModelConfiguration: Sendable {
   /// Number of labels.
   public var numClasses = 10
 
+  /// The block that a mechanism is built for, from 0; set by the encoder.
+  var layer = 0
+
   /// The `small` configuration on ListOps.
   public init() {}
 

@@ -40,5 +40,24 @@ extension MixerCase {
       ["nb_features": .integer(16)],
       ["nb_features": .integer(10), "ortho_scaling": .integer(1), "redraw_features": .bool(true)],
     ],
+    "nystromformer": [
+      ["num_landmarks": .integer(5), "conv_kernel_size": .integer(5)],
+      ["num_landmarks": .integer(40), "conv_kernel_size": .integer(0)],
+    ],
+    "luna": [
+      ["projected_length": .integer(3)],
+      ["projected_length": .integer(6), "tie_key_value": .bool(true)],
+    ],
+    "routing_transformer": [
+      ["num_clusters": .integer(5)],
+      ["num_clusters": .integer(3), "window": .integer(4), "share_qk": .bool(true)],
+    ],
+    "image_transformer": [
+      [
+        "block_height": .integer(2), "block_width": .integer(3), "flange_height": .integer(1),
+        "flange_width": .integer(2),
+      ],
+      ["form": .string("1d"), "block_width": .integer(5), "flange_height": .integer(3)],
+    ],
   ]
 }

@@ -30,6 +30,12 @@ struct MixerCase: CustomTestStringConvertible, Sendable {
     return ([entry.mechanism.name] + (causal ? ["causal"] : []) + keys).joined(separator: ", ")
   }
 
+  /// Whether the causal order is that of tokens; the 2d Image Transformer's is a raster over blocks,
+  /// which its own tests compare pixel by pixel.
+  var inTokenOrder: Bool {
+    entry.mechanism.name != "image_transformer" || keys["form"] == .string("1d")
+  }
+
   /// float64, but for what runs on our own kernels.
   var precise: Bool { entry.mechanism.name != "transformer" }
   var tolerance: Double { precise ? 1e-9 : 2e-5 }
@@ -37,7 +43,8 @@ struct MixerCase: CustomTestStringConvertible, Sendable {
   func model(width: Int = 8, maxLength: Int = maxLength) -> ModelConfiguration {
     var model = ModelConfiguration()
     (model.embDim, model.qkvDim, model.mlpDim, model.numHeads) = (width, width, width, 2)
-    model.maxLength = maxLength
+    let side = Int(Double(maxLength).squareRoot().rounded(.up))
+    model.maxLength = entry.mechanism.name == "image_transformer" ? side * side : maxLength
     model.modelType = entry.mechanism.name
     model.attention = keys
     model.causal = causal
@@ -114,6 +121,7 @@ struct MixerCase: CustomTestStringConvertible, Sendable {
     for (length, garbage) in [(real, 0.0), (33, 0), (40, 3)] {
       let tail = try example.input([1, length - real, 8], 2.9) * garbage
       let row = try Tensor.concatenated([x.slice(0..<real, 1), tail], 1)
+      try row.requireGradient()
       let out = try run(mixer, row, Inputs.context([real], length)).slice(0..<real, 1)
       try (out * example.input([1, real, 8], 1.3)).sum().backward()
       results.append(try out.doubles() + gradients(mixer))
@@ -163,7 +171,7 @@ struct MixerCase: CustomTestStringConvertible, Sendable {
 
   @Test(
     "a causal output has exactly no gradient from later tokens",
-    arguments: MixerCase.all.filter(\.causal))
+    arguments: MixerCase.all.filter { $0.causal && $0.inTokenOrder })
   func causality(example: MixerCase) throws {
     let mixer = try example.build()
     var reached = 0
@@ -190,12 +198,12 @@ struct MixerCase: CustomTestStringConvertible, Sendable {
   func gradientCheck(example: MixerCase) throws {
     let (length, width, step) = (8, 4, example.precise ? 1e-6 : 1e-2)
     let mixer = try example.build(width: width, maxLength: length)
-    let context = try Inputs.context([length, 5], length)
     let x = try example.input([2, length, width])
     let direction = try example.input([2, length, width], 1.3, 0.4)
     let loss = { (x: Tensor) in
       let real = try Tensor.from(
         (0..<16).map { $0 < 13 ? 1.0 : 0 }, [2, length, 1])
+      let context = try Inputs.context([length, 5], length)
       return try (run(mixer, x, context) * direction * real).sum()
     }
     let leaf = try x.detached() * 1
