@@ -16,8 +16,11 @@ public final class Context {
   public let training: Bool
   /// Where the batch is.
   public let device: Device
+  /// What a mechanism hands from layer to layer within this pass, by its name.
+  var carried: [String: Tensor] = [:]
   private var realWeights: Tensor?
   private var realFlags: Tensor?
+  private var blocked: [Int: Tensor] = [:]
 
   /// - Parameters:
   ///   - lengths: real tokens of each row, at most `length`.
@@ -66,6 +69,20 @@ public final class Context {
     let flags = try Tensor.from(values, [lengths.count, 1, length, 1]).to(device)
     realFlags = flags
     return flags
+  }
+
+  /// [B, length] (or [1, length] when all rows are alike): true where there is no token, which no
+  /// query may attend to; nil when there is one everywhere.
+  ///
+  /// - Parameter length: positions to tell of, this batch's or more.
+  func blockedKeys(upTo length: Int) throws -> Tensor? {
+    if lengthTensor == nil && length == self.length { return nil }
+    if let known = blocked[length] { return known }
+    let ends = try lengthTensor ?? .from([Int64(self.length)], [1])
+    let mask = try ends.reshaped([-1, 1]).atMost(.integers(0..<length).reshaped([1, length]))
+      .to(device)
+    blocked[length] = mask
+    return mask
   }
 
   /// Dropout at a named site of a layer.

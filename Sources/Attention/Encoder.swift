@@ -80,7 +80,9 @@ public struct StandardEncoder: Architecture {
       model.position == .sinusoidal
       ? try sinusoids(length: model.positions, width: model.embDim) : nil
     blocks = try (0..<(model.tiedWeights ? 1 : model.numLayers)).map {
-      try Block(model, key: key["blocks"][$0])
+      var own = model
+      own.layer = $0
+      return try Block(own, key: key["blocks"][$0])
     }
     norm = model.norm == .pre ? try LayerNorm(model.embDim, eps: model.layerNormEps) : nil
   }

@@ -32,7 +32,7 @@ struct Heads: Module {
     let weight = try Tensor.concatenated(parts.map(\.weight.value), 0)  // [3 H E, D]
     let biases = parts.compactMap(\.bias?.value)
     let bias = biases.isEmpty ? nil : try Tensor.concatenated(biases, 0)  // [3 H E]
-    let qkv = try x.linear(weight, bias).to(.float32)
+    let qkv = try x.linear(weight, bias).widened()
       .reshaped([x.size(0), x.size(1), 3, numHeads, width])  // [B, L, 3, H, E]
     return rotary ? try rotated(qkv) : qkv
   }

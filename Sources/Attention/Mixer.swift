@@ -21,6 +21,10 @@ public struct Mechanism: Sendable {
   public let directions: [Direction]
   /// arXiv number of its paper.
   public let paper: String
+  /// Whether a padded row gives what the row without its padding gives.
+  ///
+  /// False for mechanisms that cannot: their transform depends on the batch's length.
+  public var ignoresPadding = true
 }
 
 /// A mechanism that mixes information along the sequence: the attention of a block.
@@ -84,7 +88,13 @@ public struct MixerEntry: Sendable {
 ///
 /// Adding one is a file and a line here.
 public let mixers: [MixerEntry] = [
-  MixerEntry(Softmax.self), MixerEntry(Linformer.self), MixerEntry(LinearTransformer.self),
+  MixerEntry(Softmax.self), MixerEntry(Local.self), MixerEntry(SparseTransformer.self),
+  MixerEntry(Longformer.self), MixerEntry(BigBird.self), MixerEntry(Linformer.self),
+  MixerEntry(Reformer.self), MixerEntry(Sinkhorn.self), MixerEntry(Synthesizer.self),
+  MixerEntry(LinearTransformer.self), MixerEntry(Performer.self), MixerEntry(PerformerReLU.self),
+  MixerEntry(Nystromformer.self), MixerEntry(Luna.self), MixerEntry(CosFormer.self),
+  MixerEntry(FNet.self), MixerEntry(RoutingTransformer.self), MixerEntry(MemoryCompressed.self),
+  MixerEntry(ImageTransformer.self),
 ]
 
 /// The registry's entry for a name.

@@ -41,8 +41,9 @@ public final class AdamW {
 
   /// - Parameter exempt: the kinds of parameters that are not decayed.
   public init(
-    _ parameters: [NamedParameter], _ configuration: Configuration, exempt: Set<Parameter.Kind>
+    _ all: [NamedParameter], _ configuration: Configuration, exempt: Set<Parameter.Kind>
   ) throws {
+    let parameters = all.filter { $0.parameter.kind != .buffer }
     self.configuration = configuration
     groups = [
       Group(

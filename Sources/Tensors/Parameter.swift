@@ -1,6 +1,6 @@
 import CTorch
 
-/// A trained tensor: float32, with a gradient.
+/// A trained tensor, float32 with a gradient, or a buffer that is saved but not trained.
 public final class Parameter {
   /// The values; updated in place by the optimiser.
   public private(set) var value: Tensor
@@ -8,21 +8,41 @@ public final class Parameter {
   public let kind: Kind
 
   /// What a parameter is, for the optimiser's decay groups.
+  ///
+  /// A buffer belongs to the checkpoint (random features, a random plan) but has no gradient.
   public enum Kind: String, Sendable {
-    case weight, bias, norm, embedding
+    case weight, bias, norm, embedding, buffer
   }
 
   private init(_ value: Tensor, _ kind: Kind) throws {
     self.value = value
     self.kind = kind
-    try value.requireGradient()
+    if kind != .buffer { try value.requireGradient() }
   }
 
   /// Moves the values to a device; the gradient is forgotten.
   public func move(to device: Device) throws {
     if value.device == device { return }
-    value = try value.detached().to(device)
-    try value.requireGradient()
+    try replace(value.detached().to(device))
+  }
+
+  /// Converts the values, such as to float64 for a gradient check; the gradient is forgotten.
+  public func convert(to type: ElementType) throws {
+    if value.elementType == type { return }
+    try replace(value.detached().to(type))
+  }
+
+  private func replace(_ new: Tensor) throws {
+    value = new
+    if kind != .buffer { try value.requireGradient() }
+  }
+
+  /// Values that are saved but not trained.
+  public static func buffer(_ value: Tensor) throws -> Parameter { try Parameter(value, .buffer) }
+
+  /// The given values.
+  public static func from(_ value: Tensor, kind: Kind = .weight) throws -> Parameter {
+    try Parameter(value, kind)
   }
 
   /// One value everywhere.
@@ -69,8 +89,10 @@ extension [NamedParameter] {
     map { NamedParameter("\(prefix).\($0.name)", $0.parameter) }
   }
 
-  /// The number of trained values.
-  public var valueCount: Int { reduce(0) { $0 + $1.parameter.value.count } }
+  /// The number of trained values; buffers do not count.
+  public var valueCount: Int {
+    reduce(0) { $0 + ($1.parameter.kind == .buffer ? 0 : $1.parameter.value.count) }
+  }
 }
 
 /// Something with parameters.

@@ -38,6 +38,20 @@ public struct RandomKey: Sendable, Equatable {
 }
 
 extension Tensor {
+  /// Values from N(0, 1), a pure function of the key: a new CPU tensor.
+  public static func normal(_ shape: [Int], key: RandomKey) throws -> Tensor {
+    let tensor = try Tensor.zeros(shape)
+    guard ct_fill_normal(tensor.handle, key.bits, 1) == 0 else { throw TensorError.last }
+    return tensor
+  }
+
+  /// Values from U(-1, 1), a pure function of the key: a new CPU tensor.
+  public static func uniform(_ shape: [Int], key: RandomKey) throws -> Tensor {
+    let tensor = try Tensor.zeros(shape)
+    guard ct_fill_uniform(tensor.handle, key.bits, 1) == 0 else { throw TensorError.last }
+    return tensor
+  }
+
   /// Dropout by counter: element e of example b is kept as a pure function of (key, examples[b],
   /// e).
   ///

@@ -174,6 +174,9 @@ extension Tensor {
     try Tensor(ct_to_dtype(handle, type.code))
   }
 
+  /// The same values as float32 when they are bfloat16, else itself: sums and softmax want that.
+  public func widened() throws -> Tensor { elementType == .bfloat16 ? try to(.float32) : self }
+
   /// The same values on another device; itself when it is there already.
   public func to(_ device: Device) throws -> Tensor {
     try Tensor(ct_to_device(handle, device.number))

@@ -4,17 +4,10 @@ import Testing
 
 @testable import Attention
 
-/// `sin(a * (i + 1) + b)`, the inputs of the golden vectors.
-private func fill(_ shape: [Int], _ a: Double, _ b: Double) -> [Float] {
-  (0..<shape.reduce(1, *)).map { Float(sin(a * Double($0 + 1) + b)) }
-}
-
 @Suite struct GoldenTests {
   @Test("full, causal and padded softmax attention agree with golden group `full`")
   func full() throws {
-    let parts = try [(0.7, 0.1), (1.3, 0.2), (2.1, 0.3)].map {
-      try Tensor.from(fill([1, 1, 12, 4], $0.0, $0.1), [1, 12, 1, 1, 4])
-    }
+    let parts = try Inputs.queriesKeysValues([1, 12, 1, 1, 4]).map { try $0.to(.float32) }
     let qkv = try Tensor.concatenated(parts, 2)  // [1, 12, 3, 1, 4]
     let golden = try Golden("full")
     try golden.expect("out", qkv.selfAttention(lengths: nil, scale: 0.5))

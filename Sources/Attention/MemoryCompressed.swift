@@ -1,0 +1,95 @@
+import Tensors
+
+/// Memory-compressed attention: keys and values are shortened by a convolution with a stride.
+///
+/// Each slot is a convolution over f keys in a row, every f tokens; slot 0 is the first token, uncompressed.
+/// `softmax(Q K'ᵀ / √E) V'` takes O(L²/f·D) time. Keys and values at padding are zero before the
+/// convolution, and slots without tokens are not attended, so padding changes nothing. The causal form
+/// sees slots whose whole window lies before the token; slot 0 is there for the first ones.
+///
+/// Liu and others 2018, arXiv 1801.10198, section 4.2.3.
+public struct MemoryCompressed: Mixer {
+  /// The keys of `model.attention`.
+  public struct Configuration: Codable, Sendable {
+    /// Tokens of a slot, f, at least 1.
+    public var compression = 3
+  }
+
+  /// Its line in the list of models.
+  public static let mechanism = Mechanism(
+    name: "memory_compressed", summary: "keys and values convolved with stride f",
+    time: "L^2/f d", memory: "L^2/f", directions: [.bidirectional, .causal], paper: "1801.10198")
+  /// Three tokens to a slot.
+  public static let defaults = Configuration()
+
+  let heads: Heads
+  let keyKernel: Parameter  // [H E, E, f]
+  let valueKernel: Parameter  // [H E, E, f]
+  let factor: Int
+  let causal: Bool
+  let dropoutRate: Double
+
+  /// Four projections and two convolutions, each head its own.
+  public init(_ configuration: Configuration, _ model: ModelConfiguration, key: RandomKey) throws {
+    factor = configuration.compression
+    guard factor >= 1 else {
+      throw AttentionError.badValue(Self.mechanism.name, "compression is at least 1, not \(factor)")
+    }
+    heads = try Heads(model, key: key)
+    let shape = [model.qkvDim, model.headWidth, factor]
+    let deviation = 1 / Double(model.headWidth * factor).squareRoot()
+    keyKernel = try .normal(shape, deviation: deviation, key: key["key"])
+    valueKernel = try .normal(shape, deviation: deviation, key: key["value"])
+    causal = model.causal
+    dropoutRate = model.attentionDropoutRate
+  }
+
+  /// [B, L, D] to [B, L, D].
+  public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
+    let (q, k, v) = try heads.split(x)  // [B, H, L, E] each
+    let attended = try attend(
+      q, k, v, context, kernels: (keyKernel.value, valueKernel.value), layer: layer)
+    return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
+  }
+
+  /// The projections; `memory_compressed.{key,value}` [H E, E, f].
+  public var parameters: [NamedParameter] {
+    heads.parameters + [
+      NamedParameter("memory_compressed.key", keyKernel),
+      NamedParameter("memory_compressed.value", valueKernel),
+    ]
+  }
+
+  /// Queries, keys and values [B, H, L, E] with kernels [H E, E, f] to [B, H, L, E].
+  func attend(
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, _ context: Context,
+    kernels: (key: Tensor, value: Tensor),
+    layer: Int
+  ) throws -> Tensor {
+    let (b, h, length, e) = (q.size(0), q.size(1), q.size(2), q.size(3))
+    let slots = (length + factor - 1) / factor
+    let real = try context.realPositions()
+    let shortened = { (x: Tensor, kernel: Tensor) in
+      let tokens = try real.map { try x * $0 } ?? x
+      let convolved = try tokens.padded(after: slots * factor - length, 2).transposed(2, 3)
+        .reshaped([b, h * e, slots * factor])
+        .convolved(kernel, stride: factor, groups: h)
+        .reshaped([b, h, e, slots]).transposed(2, 3)  // [B, H, slots, E]
+      return try Tensor.concatenated([tokens.slice(0..<1, 2), convolved], 2)
+    }
+    // Slot 0 begins at token 0, slot j at token f (j - 1).
+    let first = [0] + (0..<slots).map { $0 * factor }
+    var blocked: Tensor?
+    if context.lengthTensor != nil {
+      let flags = context.lengths.flatMap { real in first.map { $0 >= real } }
+      blocked = try .from(flags, [b, 1, 1, slots + 1]).to(q.device)
+    }
+    if causal {
+      blocked = try blocked.or(mask(length, slots + 1, on: q.device) { $1 * factor > $0 })
+    }
+    let source = try KeySource(
+      q, shortened(k, kernels.key), shortened(v, kernels.value), scale: heads.scale,
+      blocked: blocked)
+    return try context.attended([source], dropout: dropoutRate, layer: layer)
+  }
+}

@@ -1,0 +1,151 @@
+import Tensors
+
+/// Nyströmformer: the softmax matrix from m landmarks, the means of m segments of the sequence.
+///
+/// `softmax(Q K̃ᵀ) softmax(Q̃ K̃ᵀ)⁺ softmax(Q̃ Kᵀ) V` plus a depthwise convolution of V, in O(L·m·D) time and
+/// O(L·m) memory; the inverse is an iteration. A segment has the length that cuts the longest
+/// sequence in m, its landmark is the mean of its real tokens, and segments without tokens take no part:
+/// so padding changes nothing. Every output mixes all positions: the mechanism cannot be causal.
+/// Dropout on probabilities acts on the first factor. With segments of one token it is softmax attention
+/// but for the error of the iteration.
+///
+/// Xiong and others 2021, arXiv 2102.03902, equations 13 to 15.
+public struct Nystromformer: Mixer {
+  /// The keys of `model.attention`.
+  public struct Configuration: Codable, Sendable {
+    /// Landmarks m, at least 1; the authors' code for LRA has 128.
+    public var numLandmarks = 128
+    /// Width of the convolution of values, odd; 0 for none.
+    public var convKernelSize = 35
+    /// Iterations of the inverse, at least 1; 6 as published, about 20 converge.
+    public var iterations = 6
+    /// The authors' segments: of the batch's padded length, padding counted as zeros.
+    public var segmentsFromBatch = false
+    /// The authors' start of the iteration: one maximum over the whole batch.
+    public var globalInit = false
+
+    enum CodingKeys: String, CodingKey {
+      case iterations
+      case numLandmarks = "num_landmarks"
+      case convKernelSize = "conv_kernel_size"
+      case segmentsFromBatch = "segments_from_batch"
+      case globalInit = "global_init"
+    }
+  }
+
+  /// Its line in the list of models.
+  public static let mechanism = Mechanism(
+    name: "nystromformer", summary: "softmax from m landmarks", time: "L m d", memory: "L m",
+    directions: [.bidirectional], paper: "2102.03902")
+  /// 128 landmarks, convolution of 35, 6 iterations.
+  public static let defaults = Configuration()
+
+  let heads: Heads
+  let convolution: Parameter?  // [H, 1, K]
+  let configuration: Configuration
+  let positions: Int
+  let dropoutRate: Double
+
+  /// Four projections and the convolution.
+  public init(_ configuration: Configuration, _ model: ModelConfiguration, key: RandomKey) throws {
+    let size = configuration.convKernelSize
+    guard configuration.numLandmarks >= 1 && configuration.iterations >= 1 else {
+      throw AttentionError.badValue(
+        Self.mechanism.name, "num_landmarks and iterations are at least 1")
+    }
+    guard size == 0 || (size > 0 && size % 2 == 1) else {
+      throw AttentionError.badValue(
+        Self.mechanism.name, "conv_kernel_size is odd or 0, not \(size)")
+    }
+    heads = try Heads(model, key: key)
+    convolution =
+      size == 0
+      ? nil
+      : try .normal(
+        [model.numHeads, 1, size], deviation: (1 / Double(size)).squareRoot(), key: key["conv"])
+    self.configuration = configuration
+    positions = model.positions
+    dropoutRate = model.attentionDropoutRate
+  }
+
+  /// [B, L, D] to [B, L, D].
+  public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
+    let (q, k, v) = try heads.split(x)  // [B, H, L, E] each
+    let real = try context.realPositions()  // [B, 1, L, 1]
+    let values = try real.map { try v * $0 } ?? v
+    var attended = try attend(q, k, values, context, layer: layer)
+    if let convolution {
+      let (b, h, length, e) = (v.size(0), v.size(1), v.size(2), v.size(3))
+      let near = try values.permuted([0, 3, 1, 2]).reshaped([b * e, h, length])
+        .convolved(convolution.value, padding: convolution.value.size(2) / 2, groups: h)
+        .reshaped([b, e, h, length]).permuted([0, 2, 3, 1])  // [B, H, L, E]
+      attended = try attended + near
+    }
+    return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
+  }
+
+  /// The projections; `nystromformer.conv` [H, 1, K].
+  public var parameters: [NamedParameter] {
+    heads.parameters + (convolution.map { [NamedParameter("nystromformer.conv", $0)] } ?? [])
+  }
+
+  /// Queries, keys and values [B, H, L, E], values zero at padding, to [B, H, L, E].
+  func attend(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ context: Context, layer: Int) throws
+    -> Tensor
+  {
+    let (b, length) = (q.size(0), q.size(2))
+    let longest = configuration.segmentsFromBatch ? length : positions
+    let segment = (longest + configuration.numLandmarks - 1) / configuration.numLandmarks
+    let blocks = Blocks(size: segment, length: length)
+    let m = blocks.count
+    let lengths =
+      configuration.segmentsFromBatch ? [Int](repeating: m * segment, count: b) : context.lengths
+    let counts = lengths.flatMap { real in
+      (0..<m).map { Double(max(1, min(segment, real - $0 * segment))) }
+    }
+    let divisors = try Tensor.from(counts, [b, 1, m, 1]).to(q.elementType).to(q.device)
+    let empty = try Tensor.from(
+      lengths.flatMap { real in (0..<m).map { $0 * segment >= real } }, [b, 1, m, 1]
+    ).to(q.device)
+    let real = try context.realPositions()
+    let landmarks = { (x: Tensor) in
+      try blocks.cut(real.map { try x * $0 } ?? x).sum([3]) / divisors  // [B, H, m, E]
+    }
+    let (queries, keys) = (try landmarks(q), try landmarks(k))
+    let columns = try empty.transposed(2, 3)  // [B, 1, 1, m]
+    let padding = try context.blockedKeys(upTo: length)
+      .map { try $0.reshaped([$0.size(0), 1, 1, length]) }
+    let weights = { (a: Tensor, c: Tensor, blocked: Tensor) in
+      try (a.matmul(c.transposed(2, 3)) * heads.scale).filled(where: blocked, blockedLogit)
+        .softmax(-1)
+    }
+    let near = try weights(q, keys, columns).filled(where: columns, 0)  // [B, H, L, m]
+    let core = try weights(queries, keys, columns).filled(where: empty.or(columns), 0)
+    let none = try Tensor.zeros([1, 1, 1, length], .bool, on: q.device)
+    let far = try weights(queries, k, padding ?? none)  // [B, H, m, L]
+    let inverse = try Self.inverse(
+      core, iterations: configuration.iterations, global: configuration.globalInit)
+    let first = try context.dropout(
+      near, dropoutRate, layer: layer, site: "attention.probability")
+    return try first.matmul(inverse.matmul(far.matmul(v)))
+  }
+
+  /// The Moore-Penrose inverse by a third-order iteration (Razavi and others 2014): [..., m, m].
+  ///
+  /// - Parameter global: starts from one maximum over all matrices instead of each matrix's own.
+  static func inverse(_ a: Tensor, iterations: Int, global: Bool = false) throws -> Tensor {
+    let m = a.size(-1)
+    let identity = try mask(m, m, on: a.device) { $0 == $1 }.to(a.elementType)
+    let largest = { (sums: Tensor) in
+      try (global ? sums.reshaped([-1]).max(0) : sums.max(-1).unsqueezed(-1))
+        .clamped(least: 1e-6)
+    }
+    var z = try a.transposed(-2, -1) / (largest(a.sum([-2])) * largest(a.sum([-1])))
+    for _ in 0..<iterations {
+      let az = try a.matmul(z)
+      let inner = try identity * 15 - az.matmul(identity * 7 - az)
+      z = try z.matmul(identity * 13 - az.matmul(inner)) * 0.25
+    }
+    return z
+  }
+}

@@ -1,0 +1,56 @@
+import Tensors
+
+/// Performer's generalised attention with the ReLU kernel: what LRA's code calls Performer.
+///
+/// Weights are `φ(q)·φ(k)` over their sum with `φ(x) = ReLU(x) + 1e-3`, in O(L·E²) time and O(L·E)
+/// memory. LRA's code projects nothing, so its 256 features never act (spec/lra.md 7.5). This is not
+/// an estimate of softmax: that is `performer`. Padded keys have zero features.
+///
+/// Choromanski and others 2021, arXiv 2009.14794, appendix B.
+public struct PerformerReLU: Mixer {
+  /// The keys of `model.attention`.
+  public struct Configuration: Codable, Sendable {
+    /// Padded keys count like real ones, as in LRA's code.
+    public var attendedPadding = false
+
+    enum CodingKeys: String, CodingKey { case attendedPadding = "attended_padding" }
+  }
+
+  /// Its line in the list of models.
+  public static let mechanism = Mechanism(
+    name: "performer_relu", summary: "features ReLU + 1e-3, LRA's Performer", time: "L d^2",
+    memory: "L d", directions: [.bidirectional, .causal], paper: "2009.14794")
+  /// Padding is not attended.
+  public static let defaults = Configuration()
+
+  /// Added to every feature.
+  static let eps = 1e-3
+
+  let heads: Heads
+  let causal: Bool
+  let attendedPadding: Bool
+
+  /// Four projections and nothing else.
+  public init(_ configuration: Configuration, _ model: ModelConfiguration, key: RandomKey) throws {
+    heads = try Heads(model, key: key)
+    causal = model.causal
+    attendedPadding = configuration.attendedPadding
+  }
+
+  /// [B, L, D] to [B, L, D].
+  public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
+    let (q, k, v) = try heads.split(x)  // [B, H, L, E] each
+    let real = attendedPadding ? nil : try context.realPositions()
+    return try heads.merged(attend(q, k, v, real: real).transposed(1, 2))  // [B, L, D]
+  }
+
+  /// The projections.
+  public var parameters: [NamedParameter] { heads.parameters }
+
+  /// Queries, keys and values [B, H, L, E] to [B, H, L, E]; `real` [B, 1, L, 1] is 0 at padding.
+  func attend(_ q: Tensor, _ k: Tensor, _ v: Tensor, real: Tensor?) throws -> Tensor {
+    let positive = try k.relu() + Self.eps
+    return try featureAttention(
+      q.relu() + Self.eps, real.map { try positive * $0 } ?? positive, v, causal: causal)
+  }
+}

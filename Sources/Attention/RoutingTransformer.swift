@@ -1,0 +1,154 @@
+import Tensors
+
+/// Routing Transformer: tokens attend within clusters of similar content.
+///
+/// Queries and keys have unit length. Each of C centroids takes the w = L/C queries and the w keys most
+/// like it, which attend to each other; a token in several clusters gets the mean of its outputs, a token
+/// in none gets zeros. With C about √L time is O(L·√L·D). C and w come from the longest length, and
+/// padding is chosen last and not attended, so it changes nothing. The choice of the most similar looks
+/// at the whole sequence: the mechanism cannot be strictly causal.
+///
+/// Centroids are saved but have no gradient: in training they follow the mean of the vectors that are
+/// nearest to them.
+///
+/// Roy and others 2021, arXiv 2003.05997, sections 4.1 and 4.2.
+public struct RoutingTransformer: Mixer {
+  /// The keys of `model.attention`.
+  public struct Configuration: Codable, Sendable {
+    /// Clusters C; 0 for the root of the longest length.
+    public var numClusters = 0
+    /// Tokens of a cluster, w; 0 for longest length / C.
+    public var window = 0
+    /// Share of the old centroid in an update, in 0...1.
+    public var decay = 0.999
+    /// One projection for queries and keys.
+    public var shareQK = false
+
+    enum CodingKeys: String, CodingKey {
+      case window, decay
+      case numClusters = "num_clusters"
+      case shareQK = "share_qk"
+    }
+  }
+
+  /// Its line in the list of models.
+  public static let mechanism = Mechanism(
+    name: "routing_transformer", summary: "softmax within clusters of content",
+    time: "L sqrt(L) d", memory: "L sqrt(L)", directions: [.bidirectional], paper: "2003.05997")
+  /// √L clusters.
+  public static let defaults = Configuration()
+
+  let heads: Heads
+  let centroids: Parameter  // [H, C, E], unit rows
+  let window: Int
+  let configuration: Configuration
+  let dropoutRate: Double
+
+  /// Four projections and the centroids.
+  public init(_ configuration: Configuration, _ model: ModelConfiguration, key: RandomKey) throws {
+    guard
+      configuration.numClusters >= 0 && configuration.window >= 0
+        && (0...1).contains(configuration.decay)
+    else {
+      throw AttentionError.badValue(
+        Self.mechanism.name, "num_clusters and window are at least 0, decay is in 0...1")
+    }
+    heads = try Heads(model, key: key)
+    let longest = model.positions
+    let root = Int(Double(longest).squareRoot().rounded())
+    let clusters = configuration.numClusters > 0 ? configuration.numClusters : max(1, root)
+    window =
+      configuration.window > 0 ? configuration.window : (longest + clusters - 1) / clusters
+    let drawn = try Tensor.normal(
+      [model.numHeads, clusters, model.headWidth], key: key["centroids"])
+    centroids = try .buffer(Self.unit(drawn))
+    self.configuration = configuration
+    dropoutRate = model.attentionDropoutRate
+  }
+
+  /// [B, L, D] to [B, L, D].
+  public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
+    let (q, k, v) = try heads.split(x)  // [B, H, L, E] each
+    let queries = try Self.unit(configuration.shareQK ? k : q)
+    let keys = configuration.shareQK ? queries : try Self.unit(k)
+    let attended = try attend(queries, keys, v, context, layer: layer)
+    if context.training {
+      try withoutGradient { try follow([queries, keys], context) }
+    }
+    return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
+  }
+
+  /// The projections; the buffer `routing_transformer.centroids` [H, C, E].
+  public var parameters: [NamedParameter] {
+    heads.parameters + [NamedParameter("routing_transformer.centroids", centroids)]
+  }
+
+  /// Unit queries and keys and values [B, H, L, E] to [B, H, L, E].
+  func attend(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ context: Context, layer: Int) throws
+    -> Tensor
+  {
+    let (b, h, length, e) = (q.size(0), q.size(1), q.size(2), v.size(3))
+    let clusters = centroids.value.size(1)
+    let w = min(window, length)
+    let padding = try context.blockedKeys(upTo: length)
+    let members = { (x: Tensor) in
+      // [B, H, C, w]: the most similar tokens of each centroid, padding last.
+      try withoutGradient { () throws -> Tensor in
+        let likeness = try centroids.value.matmul(x.transposed(2, 3))  // [B, H, C, L]
+        let real = try padding.map {
+          try likeness.filled(where: $0.reshaped([$0.size(0), 1, 1, length]), -1e9)
+        }
+        return try (real ?? likeness).largest(w, 3)
+      }
+    }
+    let (rows, columns) = (try members(q), try members(k))
+    let pick = { (x: Tensor, index: Tensor) in
+      let bases = try Tensor.from((0..<(b * h)).map { Int64($0 * length) }, [b, h, 1, 1])
+        .to(q.device)
+      return try x.reshaped([b * h * length, x.size(3)])
+        .picked((index + bases).reshaped([-1]), 0).reshaped([b, h, clusters, w, x.size(3)])
+    }
+    let blocked = try padding.map {
+      try $0.reshaped([$0.size(0), 1, 1, length]).expanded([b, h, clusters, length])
+        .gathered(columns, 3).unsqueezed(3)  // [B, H, C, 1, w]
+    }
+    let source = try KeySource(
+      pick(q, rows), pick(k, columns), pick(v, columns), scale: heads.scale, blocked: blocked)
+    let outputs = try context.attended([source], dropout: dropoutRate, layer: layer)
+      .reshaped([b, h, clusters * w, e])
+    let places = try rows.reshaped([b, h, clusters * w, 1])
+    let sums = try Tensor.zeros([b, h, length, e], q.elementType, on: q.device)
+      .adding(outputs, at: places.expanded([b, h, clusters * w, e]), 2)
+    let counts = try Tensor.zeros([b, h, length, 1], q.elementType, on: q.device)
+      .adding(.full([b, h, clusters * w, 1], 1, q.elementType, on: q.device), at: places, 2)
+    return try sums / (counts + 1e-5)
+  }
+
+  /// Moves each centroid towards the mean of the real vectors [B, H, L, E] that are nearest to it.
+  private func follow(_ vectors: [Tensor], _ context: Context) throws {
+    let old = centroids.value
+    let (h, clusters, e) = (old.size(0), old.size(1), old.size(2))
+    var sums = try Tensor.zeros([h, clusters, e], old.elementType, on: old.device)
+    var counts = try Tensor.zeros([h, clusters, 1], old.elementType, on: old.device)
+    for x in vectors {
+      let length = x.size(2)
+      let nearest = try old.matmul(x.transposed(2, 3)).argmax(2)  // [B, H, L]
+      let ids = try Tensor.integers(0..<clusters, on: old.device).reshaped([clusters, 1])
+      var member = try nearest.unsqueezed(2).equal(ids).to(old.elementType)  // [B, H, C, L]
+      if let real = try context.realPositions() {
+        member = try member * real.reshaped([real.size(0), 1, 1, length]).to(old.elementType)
+      }
+      sums = try sums + member.matmul(x).sum([0])
+      counts = try counts + member.sum([0, 3]).unsqueezed(2)
+    }
+    let means = try sums / counts.clamped(least: 1)
+    let moved = try Self.unit(old * configuration.decay + means * (1 - configuration.decay))
+    let alone = try counts.less(than: .full([], 0.5, old.elementType, on: old.device))
+    try old.copy(from: old.chosen(where: alone, else: moved))
+  }
+
+  /// Rows of length 1.
+  private static func unit(_ x: Tensor) throws -> Tensor {
+    try x / ((x * x).sum([-1], keep: true) + 1e-12).squareRoot()
+  }
+}

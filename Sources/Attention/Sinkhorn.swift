@@ -1,0 +1,213 @@
+import Tensors
+
+/// Sparse Sinkhorn attention: each block attends to itself and to one block that a sorting net chose.
+///
+/// A net scores, from the mean of each block's keys, where in the sequence the block belongs; Sinkhorn
+/// iterations (rows and columns normalised in turn) make the scores a soft permutation S, and block r
+/// attends to its own keys and to `Σ S_rc K_c`, in one softmax. Time is O(L·2b·D + n²), memory O(L·2b),
+/// n = L/b blocks.
+///
+/// Keys and values at padding are zero before sorting, and blocks without tokens take no part, so padding
+/// changes nothing. The causal form cannot use Sinkhorn (columns would tell of the future): row r is a
+/// softmax over earlier blocks, scored from the mean of all keys up to its first token, and the first
+/// block has only itself.
+///
+/// Tay and others 2020, arXiv 2002.11296, sections 3 and 4.
+public struct Sinkhorn: Mixer {
+  /// The keys of `model.attention`.
+  public struct Configuration: Codable, Sendable {
+    /// Tokens of a block, b, at least 1; LRA has 50, and 64 for images.
+    public var blockSize = 64
+    /// Sinkhorn iterations, at least 1.
+    public var iterations = 8
+    /// Temperature of the scores, above 0.
+    public var temperature = 0.75
+    /// Gumbel noise on the scores in training.
+    public var gumbel = true
+    /// What LRA's code really does (spec/models.md 8 a, c).
+    ///
+    /// Every n-th token makes a group, the "sorted" block is the sum of all groups whatever the net
+    /// says, and the outputs of two softmaxes are added. Padded keys count, but for the mask of the own
+    /// block, which is laid out as if blocks were contiguous.
+    public var unsortedSum = false
+
+    enum CodingKeys: String, CodingKey {
+      case iterations, temperature, gumbel
+      case blockSize = "block_size"
+      case unsortedSum = "unsorted_sum"
+    }
+  }
+
+  /// Its line in the list of models.
+  public static let mechanism = Mechanism(
+    name: "sinkhorn", summary: "own block and a softly sorted one", time: "L 2b d + (L/b)^2",
+    memory: "L 2b", directions: [.bidirectional, .causal], paper: "2002.11296")
+  /// Blocks of 64, 8 iterations at temperature 0.75.
+  public static let defaults = Configuration()
+
+  let heads: Heads
+  let net: Parameter  // [H, E, n]
+  let configuration: Configuration
+  let causal: Bool
+  let dropoutRate: Double
+
+  /// Four projections and the sorting net.
+  public init(_ configuration: Configuration, _ model: ModelConfiguration, key: RandomKey) throws {
+    guard
+      configuration.blockSize >= 1 && configuration.iterations >= 1 && configuration.temperature > 0
+    else {
+      throw AttentionError.badValue(
+        Self.mechanism.name, "block_size and iterations are at least 1, temperature is above 0")
+    }
+    guard !(configuration.unsortedSum && model.causal) else {
+      throw AttentionError.badValue(Self.mechanism.name, "unsorted_sum cannot be causal")
+    }
+    heads = try Heads(model, key: key)
+    let n = Blocks(size: configuration.blockSize, length: model.positions).count
+    net = try .normal(
+      [model.numHeads, model.headWidth, n],
+      deviation: (2 / Double(model.headWidth + n)).squareRoot(), key: key["net"])
+    self.configuration = configuration
+    causal = model.causal
+    dropoutRate = model.attentionDropoutRate
+  }
+
+  /// [B, L, D] to [B, L, D].
+  public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
+    let (q, k, v) = try heads.split(x)  // [B, H, L, E] each
+    if configuration.unsortedSum {
+      let attended = try attendSum(q, k, v, context, layer: layer)
+      return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
+    }
+    let real = try context.realPositions()  // [B, 1, L, 1]
+    let keys = try real.map { try k * $0 } ?? k
+    let values = try real.map { try v * $0 } ?? v
+    let sorting = try sortingWeights(keys, context, layer: layer)  // [B, H, n, n]
+    let attended = try attend(q, keys, values, sorting: sorting, context, layer: layer)
+    return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
+  }
+
+  /// The projections; `sinkhorn.net` [H, E, n].
+  public var parameters: [NamedParameter] {
+    heads.parameters + [NamedParameter("sinkhorn.net", net)]
+  }
+
+  /// S from keys that are zero at padding: [B, H, L, E] to [B, H, n, n].
+  func sortingWeights(_ k: Tensor, _ context: Context, layer: Int) throws -> Tensor {
+    let blocks = Blocks(size: configuration.blockSize, length: k.size(2))
+    let n = blocks.count
+    let columns = try net.value.slice(0..<n, 2)  // [H, E, n]
+    let tau = 1 / configuration.temperature
+    let lengths = context.lengths
+    let flags = { (isBlocked: (_ length: Int, _ row: Int, _ column: Int) -> Bool) in
+      let all = lengths.flatMap { length in
+        (0..<(n * n)).map { isBlocked(length, $0 / n, $0 % n) }
+      }
+      return try Tensor.from(all, [lengths.count, 1, n, n]).to(k.device)
+    }
+    let size = blocks.size
+    if causal {
+      // The mean of everything up to a block's first token.
+      let starts = try Tensor.integers(0..<n, on: k.device).to(k.elementType) * Double(size) + 1
+      let first = try blocks.cut(k.runningSum(2)).select(0, 3)  // [B, H, n, E]
+      let scores = try (first / starts.reshaped([n, 1])).matmul(columns) * tau  // [B, H, n, n]
+      let blocked = try flags { _, row, column in column >= row }
+      let noisy = try withNoise(scores, context, layer: layer)
+      return try noisy.filled(where: blocked, blockedLogit).softmax(-1).filled(where: blocked, 0)
+    }
+    let counts = lengths.flatMap { length in
+      (0..<n).map { Double(max(1, min(size, length - $0 * size))) }
+    }
+    let means =
+      try blocks.cut(k).sum([3])
+      / Tensor.from(counts, [lengths.count, 1, n, 1]).to(k.elementType).to(k.device)
+    let scores = try means.matmul(columns).transposed(2, 3) * tau  // [B, H, place, block]
+    let blocked = try flags { length, row, column in max(row, column) * size >= length }
+    return try Self.sinkhorn(
+      withNoise(scores, context, layer: layer), iterations: configuration.iterations,
+      blocked: blocked)
+  }
+
+  /// Rows and columns of exp(scores) normalised in turn; 0 where blocked.
+  static func sinkhorn(_ scores: Tensor, iterations: Int, blocked: Tensor?) throws -> Tensor {
+    let only = { (x: Tensor) in try blocked.map { try x.filled(where: $0, blockedLogit) } ?? x }
+    var log = try only(scores)
+    for _ in 0..<iterations {
+      log = try only(log - log.logSumExp(-1))
+      log = try only(log - log.logSumExp(-2))
+    }
+    return try log.exp()
+  }
+
+  /// Queries, keys and values [B, H, L, E] with S [B, H, n, n] to [B, H, L, E].
+  func attend(
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, sorting: Tensor, _ context: Context, layer: Int
+  ) throws -> Tensor {
+    let blocks = Blocks(size: configuration.blockSize, length: q.size(2))
+    let (b, h, n, size) = (q.size(0), q.size(1), blocks.count, blocks.size)
+    let sorted = { (x: Tensor) in
+      try sorting.matmul(blocks.cut(x).reshaped([b, h, n, size * x.size(3)]))
+        .reshaped([b, h, n, size, x.size(3)])
+    }
+    // Slot p of a sorted block holds a token if the first block does, the fullest one.
+    var missing = try context.blockedKeys(upTo: blocks.paddedLength)
+      .map { try $0.slice(0..<size, 1).reshaped([$0.size(0), 1, 1, 1, size]) }
+    var future = try blocks.blockedWindows(context, before: 0, after: 0)  // [B, 1, n, 1, b]
+    if causal {
+      missing = try missing.or(mask(n, 1, on: q.device) { row, _ in row == 0 }.unsqueezed(2))
+      future = try future.or(mask(size, size, on: q.device) { $1 > $0 })
+    }
+    let queries = try blocks.cut(q)
+    let sources = [
+      try KeySource(queries, sorted(k), sorted(v), scale: heads.scale, blocked: missing),
+      try KeySource(queries, blocks.cut(k), blocks.cut(v), scale: heads.scale, blocked: future),
+    ]
+    return try blocks.joined(context.attended(sources, dropout: dropoutRate, layer: layer))
+  }
+
+  /// As released: two softmaxes, over the token's group and over the sum of all groups.
+  func attendSum(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ context: Context, layer: Int) throws
+    -> Tensor
+  {
+    let blocks = Blocks(size: configuration.blockSize, length: q.size(2))
+    let (size, n) = (blocks.size, blocks.count)
+    let grouped = { (x: Tensor) in
+      try x.padded(after: blocks.paddedLength - blocks.length, 2)
+        .reshaped([x.size(0), x.size(1), size, n, x.size(3)]).transposed(2, 3)
+    }  // [B, H, n, b, E]
+    var blocked: Tensor?
+    if let flags = try context.blockedKeys(upTo: blocks.paddedLength) {
+      let padding = try flags.reshaped([flags.size(0), 1, n, size])
+      blocked = try padding.unsqueezed(3).or(padding.unsqueezed(4))  // [B, 1, n, b, b]
+    }
+    let weighted = { (keys: Tensor, values: Tensor, blocked: Tensor?) in
+      let logits = try grouped(q).matmul(keys.transposed(3, 4)) * heads.scale
+      let masked = try blocked.map { try logits.filled(where: $0, -1e10) } ?? logits
+      return try context.dropout(
+        masked.softmax(-1), dropoutRate, layer: layer, site: "attention.probability"
+      ).matmul(values)
+    }
+    let own = try weighted(grouped(k), grouped(v), blocked)
+    let all = try weighted(
+      grouped(k).sum([2], keep: true), grouped(v).sum([2], keep: true), nil)
+    return try (own + all).transposed(2, 3)  // [B, H, b, n, E]
+      .reshaped([q.size(0), q.size(1), blocks.paddedLength, q.size(3)])
+      .slice(0..<blocks.length, 2)
+  }
+
+  /// Gumbel noise in training, by example: -ln(-ln u).
+  private func withNoise(_ scores: Tensor, _ context: Context, layer: Int) throws -> Tensor {
+    guard configuration.gumbel && context.training else { return scores }
+    let (h, n, longest) = (net.value.size(0), scores.size(2), net.value.size(2))
+    let key = context.key[layer]["gumbel"]
+    let noise = try context.examples.integers().map { example in
+      // Drawn for the longest sequence, so that padding does not change it.
+      try Tensor.uniform([h, longest, longest], key: key[Int(example)])
+        .slice(0..<n, 1).slice(0..<n, 2).unsqueezed(0)
+    }
+    let u = try (Tensor.concatenated(noise, 0) + 1) * 0.5
+    let gumbel = try (u.clamped(least: 1e-9).log() * -1).clamped(least: 1e-9).log() * -1
+    return try scores + gumbel.to(scores.elementType).to(scores.device)
+      * (1 / configuration.temperature)
+  }
+}

@@ -1,0 +1,195 @@
+import Tensors
+
+/// Synthesizer: attention logits that are learned or made from each token alone.
+///
+/// `softmax(B) V`, where B is a sum of parts:
+/// - `dense`: row i is `W₂ ReLU(W₁ xᵢ + b₁) + b₂`;
+/// - `random`: a trained [H, L, L] tensor, whatever the input;
+/// - `factorized_dense`: `Bᵢⱼ = aᵢ,(j mod a) · bᵢ,(j div a)`, both made from xᵢ, a b at least L;
+/// - `factorized_random`: `R₁ R₂` of rank k;
+/// - dot products `Q Kᵀ / √E`, unless they are ignored.
+///
+/// Time and memory are O(L²). Parameters are tied to the longest length, and cut for shorter ones. Padded
+/// keys are not attended; a causal token sees itself and earlier ones.
+///
+/// Tay and others 2021, arXiv 2005.00743, section 3; a mixture adds logits, as in LRA's code.
+public struct Synthesizer: Mixer {
+  /// The keys of `model.attention`.
+  public struct Configuration: Codable, Sendable {
+    /// Parts of B joined by `+`, such as `dense+random`.
+    public var synthesizerMode = "random"
+    /// Whether B has no dot products; LRA's code effectively has them.
+    public var ignoreDotProduct = true
+    /// Rank of `factorized_random`, at least 1.
+    public var k = 32
+
+    enum CodingKeys: String, CodingKey {
+      case k
+      case synthesizerMode = "synthesizer_mode"
+      case ignoreDotProduct = "ignore_dot_product"
+    }
+  }
+
+  /// A part of B.
+  enum Part: String, CaseIterable {
+    case dense, random
+    case factorizedDense = "factorized_dense"
+    case factorizedRandom = "factorized_random"
+  }
+
+  /// Its line in the list of models.
+  public static let mechanism = Mechanism(
+    name: "synthesizer", summary: "logits learned, or from each token alone", time: "L^2 d",
+    memory: "L^2", directions: [.bidirectional, .causal], paper: "2005.00743")
+  /// Random logits without dot products.
+  public static let defaults = Configuration()
+
+  /// A part of B with its parameters.
+  private enum Logits {
+    /// Linear D to H E, then E to L, shared by heads.
+    case dense(Linear, Linear)
+    /// [H, L, L].
+    case random(Parameter)
+    /// Linear D to H E, then E to a and E to b.
+    case factorizedDense(Linear, Linear, Linear)
+    /// [H, L, k] and [H, k, L].
+    case factorizedRandom(Parameter, Parameter)
+  }
+
+  private let parts: [Logits]
+  /// Queries and keys, when there are dot products.
+  let dots: (query: Linear, key: Linear)?
+  let value: Linear
+  let out: Linear
+  let model: ModelConfiguration
+
+  /// Values and output, and what the parts need.
+  public init(_ configuration: Configuration, _ model: ModelConfiguration, key: RandomKey) throws {
+    let words = configuration.synthesizerMode.split(separator: "+").map(String.init)
+    let known = words.compactMap { Part(rawValue: $0) }
+    guard known.count == words.count && Set(words).count == words.count && !words.isEmpty else {
+      throw AttentionError.badValue(
+        Self.mechanism.name,
+        "synthesizer_mode joins \(Part.allCases.map(\.rawValue).joined(separator: ", ")) by +, "
+          + "not \(configuration.synthesizerMode)")
+    }
+    guard configuration.k >= 1 else {
+      throw AttentionError.badValue(Self.mechanism.name, "k is at least 1, not \(configuration.k)")
+    }
+    self.model = model
+    let (width, bias) = (model.qkvDim, model.qkvBias)
+    value = try Linear(model.embDim, width, bias: bias, key: key["v"])
+    out = try Linear(width, model.embDim, bias: bias, key: key["out"])
+    dots =
+      configuration.ignoreDotProduct
+      ? nil
+      : (
+        try Linear(model.embDim, width, bias: bias, key: key["q"]),
+        try Linear(model.embDim, width, bias: bias, key: key["k"])
+      )
+    parts = try known.map { try Self.part($0, rank: configuration.k, model, key: key) }
+  }
+
+  private static func part(_ part: Part, rank: Int, _ model: ModelConfiguration, key: RandomKey)
+    throws -> Logits
+  {
+    let (h, e, longest) = (model.numHeads, model.headWidth, model.positions)
+    let hidden = { (name: String) in try Linear(model.embDim, h * e, key: key[name]) }
+    let table = { (name: String, rows: Int, columns: Int) in
+      // Xavier over the last two dimensions, as in LRA's code.
+      try Parameter.normal(
+        [h, rows, columns], deviation: (2 / Double(rows + columns)).squareRoot(), key: key[name])
+    }
+    switch part {
+    case .dense: return try .dense(hidden("hidden"), Linear(e, longest, key: key["logits"]))
+    case .random: return try .random(table("random", longest, longest))
+    case .factorizedRandom:
+      return try .factorizedRandom(
+        table("random1", longest, rank), table("random2", rank, longest))
+    case .factorizedDense:
+      let (a, b) = factors(of: longest)
+      return try .factorizedDense(
+        hidden("factors"), Linear(e, a, key: key["logits1"]), Linear(e, b, key: key["logits2"]))
+    }
+  }
+
+  /// [B, L, D] to [B, L, D].
+  public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
+    var logits = try self.logits(parts[0], x)  // [B or 1, H, L, L]
+    for part in parts.dropFirst() { logits = try logits + self.logits(part, x) }
+    if let dots {
+      let scale = 1 / Double(model.headWidth).squareRoot()
+      logits =
+        try logits + split(dots.query, x).matmul(split(dots.key, x).transposed(2, 3)) * scale
+    }
+    let attended = try attend(logits, split(value, x), context, layer: layer)  // [B, H, L, E]
+    return try out(attended.transposed(1, 2).reshaped([x.size(0), x.size(1), model.qkvDim]))
+  }
+
+  /// `q` and `k` with dot products; `v`, `out`; `synthesizer.*` of the parts.
+  public var parameters: [NamedParameter] {
+    let named = { (name: String, linear: Linear) in linear.parameters.prefixed(name) }
+    var all = dots.map { named("q", $0.query) + named("k", $0.key) } ?? []
+    all += named("v", value) + named("out", out)
+    for part in parts {
+      switch part {
+      case .dense(let hidden, let logits):
+        all += named("synthesizer.hidden", hidden) + named("synthesizer.logits", logits)
+      case .random(let table): all.append(NamedParameter("synthesizer.random", table))
+      case .factorizedDense(let factors, let a, let b):
+        all += named("synthesizer.factors", factors)
+        all += named("synthesizer.logits1", a) + named("synthesizer.logits2", b)
+      case .factorizedRandom(let left, let right):
+        all.append(NamedParameter("synthesizer.random1", left))
+        all.append(NamedParameter("synthesizer.random2", right))
+      }
+    }
+    return all
+  }
+
+  /// Values [B, H, L, E] weighted by the softmax of logits [B or 1, H, L, L].
+  func attend(_ logits: Tensor, _ v: Tensor, _ context: Context, layer: Int) throws -> Tensor {
+    let length = v.size(2)
+    var blocked = try context.blockedKeys(upTo: length)
+      .map { try $0.reshaped([$0.size(0), 1, 1, length]) }
+    // Logits that do not depend on the input are one row of the batch, and so are their weights,
+    // unless padding or dropout differs from row to row.
+    let dropping = context.training && model.attentionDropoutRate > 0
+    let rows = blocked == nil && !dropping ? logits.size(0) : v.size(0)
+    if model.causal { blocked = try blocked.or(mask(length, length, on: v.device) { $1 > $0 }) }
+    let own = try logits.expanded([rows, logits.size(1), length, length])
+    let source = KeySource(logits: own, blocked: blocked) { try $0.matmul(v) }
+    return try context.attended([source], dropout: model.attentionDropoutRate, layer: layer)
+  }
+
+  /// Logits of one part: [B or 1, H, L, L].
+  private func logits(_ part: Logits, _ x: Tensor) throws -> Tensor {
+    let length = x.size(1)
+    switch part {
+    case .random(let table):
+      return try table.value.slice(0..<length, 1).slice(0..<length, 2).unsqueezed(0)
+    case .factorizedRandom(let left, let right):
+      return try left.value.slice(0..<length, 1).matmul(right.value.slice(0..<length, 2))
+        .unsqueezed(0)
+    case .dense(let hidden, let logits):
+      return try logits(split(hidden, x).relu()).slice(0..<length, 3)
+    case .factorizedDense(let factors, let first, let second):
+      let hidden = try split(factors, x).relu()
+      let a = try first(hidden).unsqueezed(3)  // [B, H, L, 1, a]
+      let b = try second(hidden).unsqueezed(4)  // [B, H, L, b, 1]
+      return try (a * b).reshaped([x.size(0), model.numHeads, length, -1]).slice(0..<length, 3)
+    }
+  }
+
+  /// The smallest a >= √n and b with a b >= n.
+  static func factors(of n: Int) -> (Int, Int) {
+    let a = Int(Double(n).squareRoot().rounded(.up))
+    return (a, (n + a - 1) / a)
+  }
+
+  /// A projection to all heads: [B, L, D] to [B, H, L, E].
+  private func split(_ linear: Linear, _ x: Tensor) throws -> Tensor {
+    try linear(x).widened()
+      .reshaped([x.size(0), x.size(1), model.numHeads, model.headWidth]).transposed(1, 2)
+  }
+}

@@ -1,0 +1,63 @@
+@testable import Attention
+
+extension MixerCase {
+  /// Keys under which a mechanism's blocks, windows and buckets really cut a sequence of 40 tokens.
+  ///
+  /// A mechanism without an entry is tested with its defaults.
+  static let variants: [String: [[String: ConfigurationValue]]] = [
+    "linformer": [["low_rank_features": .integer(6)]],
+    "local": [
+      ["block_size": .integer(4)],
+      ["block_size": .integer(5), "blocks_before": .integer(1), "blocks_after": .integer(2)],
+    ],
+    "sparse_transformer": [
+      ["block_size": .integer(4), "summary_size": .integer(1)],
+      ["block_size": .integer(5), "summary_size": .integer(2), "heads": .string("split")],
+      ["block_size": .integer(4), "pattern": .string("strided")],
+      ["block_size": .integer(5), "pattern": .string("strided"), "heads": .string("alternate")],
+    ],
+    "longformer": [
+      ["window": .integer(6)],
+      ["window": .integer(4), "dilation": .integer(3), "global_tokens": .integer(3)],
+    ],
+    "bigbird": [
+      ["block_size": .integer(4), "num_rand_blocks": .integer(2)],
+      ["block_size": .integer(2), "num_rand_blocks": .integer(0)],
+    ],
+    "reformer": [
+      ["chunk_length": .integer(4), "n_hashes": .integer(3), "n_buckets": .integer(6)],
+      ["chunk_length": .integer(5), "n_hashes": .integer(2), "count_pairs_once": .bool(false)],
+      ["chunk_length": .integer(20), "n_hashes": .integer(1), "n_buckets": .integer(1)],
+    ],
+    "sinkhorn": [
+      ["block_size": .integer(4)], ["block_size": .integer(7), "iterations": .integer(5)],
+    ],
+    "synthesizer": [
+      [:], ["synthesizer_mode": .string("dense"), "ignore_dot_product": .bool(false)],
+      ["synthesizer_mode": .string("factorized_dense+factorized_random"), "k": .integer(3)],
+    ],
+    "performer": [
+      ["nb_features": .integer(16)],
+      ["nb_features": .integer(10), "ortho_scaling": .integer(1), "redraw_features": .bool(true)],
+    ],
+    "nystromformer": [
+      ["num_landmarks": .integer(5), "conv_kernel_size": .integer(5)],
+      ["num_landmarks": .integer(40), "conv_kernel_size": .integer(0)],
+    ],
+    "luna": [
+      ["projected_length": .integer(3)],
+      ["projected_length": .integer(6), "tie_key_value": .bool(true)],
+    ],
+    "routing_transformer": [
+      ["num_clusters": .integer(5)],
+      ["num_clusters": .integer(3), "window": .integer(4), "share_qk": .bool(true)],
+    ],
+    "image_transformer": [
+      [
+        "block_height": .integer(2), "block_width": .integer(3), "flange_height": .integer(1),
+        "flange_width": .integer(2),
+      ],
+      ["form": .string("1d"), "block_width": .integer(5), "flange_height": .integer(3)],
+    ],
+  ]
+}
