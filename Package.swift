@@ -75,7 +75,7 @@ let executables: [Target.Dependency] = ["lra-data"] + (withTorch ? ["lra-train"]
 let excluded = [
   "EndToEndTests": ["Snapshots", "snapshots.sh"],
   "InteropTests": [
-    "read_index.py", "digests.py", "listops_generator.py", "pytorch_oracle.py", "read_events.py",
+    "read_index.py", "read_pairs.py", "digests.py", "listops_generator.py", "pytorch_oracle.py", "read_events.py",
   ],
 ]
 

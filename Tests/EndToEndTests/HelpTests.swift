@@ -10,7 +10,7 @@ struct HelpTests {
     "help is the snapshot",
     arguments: [
       "", "gen", "gen listops", "gen pathfinder", "ls", "show", "stats", "verify", "build",
-      "manifest", "diff", "rm",
+      "manifest", "diff", "rm", "convert aan",
     ])
   func help(command: String) throws {
     let words = command.split(separator: " ").map(String.init)

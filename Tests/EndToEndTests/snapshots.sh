@@ -8,6 +8,7 @@ rm -f "$folder"/lra-data*.txt
 export COLUMNS=80
 "$tool" --help > "$folder/lra-data.txt"
 for task in listops pathfinder; do "$tool" gen $task --help > "$folder/lra-data-gen-$task.txt"; done
+"$tool" convert aan --help > "$folder/lra-data-convert-aan.txt"
 for command in gen ls show stats verify build manifest diff rm; do
   "$tool" $command --help > "$folder/lra-data-$command.txt"
 done
