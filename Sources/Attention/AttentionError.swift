@@ -44,6 +44,18 @@ public struct AttentionError: Error, Sendable, Equatable, CustomStringConvertibl
       code: .usage, message: "\(model) cannot be causal", hint: "use --set model.causal=false")
   }
 
+  static func towers(_ count: Int) -> AttentionError {
+    AttentionError(
+      code: .usage, message: "a model has 1 or 2 towers, not \(count)",
+      hint: "2 is for pairs of documents")
+  }
+
+  static func oddRows(_ count: Int) -> AttentionError {
+    AttentionError(
+      code: .input, message: "pairs need an even number of rows, not \(count)",
+      hint: "first documents come in the first half, second ones in the other")
+  }
+
   static func tooLong(_ length: Int, maxLength: Int) -> AttentionError {
     AttentionError(
       code: .input, message: "a sequence of \(length) tokens exceeds max_length \(maxLength)",

@@ -1,13 +1,17 @@
 import Tensors
 
-/// A sequence classifier: an architecture, pooling, and LRA's head.
+/// A classifier of sequences or of pairs: an architecture, pooling, and LRA's head.
 ///
-/// Head: Dense(mlp_dim), ReLU, Dense(classes). Mean pooling divides by the real length.
+/// Mean pooling divides by the real length. Head of one sequence: Dense(mlp_dim), ReLU,
+/// Dense(classes). Head of a pair (a, b): both pass the same encoder, the vectors are joined to [a, b]
+/// or [a, b, a b, a - b], then Dense(mlp_dim), ReLU, Dense(mlp_dim / 2), ReLU, Dense(classes), as
+/// LRA's retrieval model.
 public struct Classifier: Module {
   /// What it was built from.
   public let model: ModelConfiguration
   let encoder: any Architecture
   let hidden: Linear
+  let hidden2: Linear?
   let out: Linear
 
   /// Builds the model; every initial value is a pure function of the configuration and the key.
@@ -18,13 +22,18 @@ public struct Classifier: Module {
     try Classifier.check(model)
     self.model = model
     encoder = try architecture(for: model).build(model, key["encoder"])
-    hidden = try Linear(model.embDim, model.mlpDim, key: key["head.hidden"])
-    out = try Linear(model.mlpDim, model.numClasses, key: key["head.out"])
+    let pair = model.numTowers == 2
+    let parts = pair ? (model.interaction == .nli ? 4 : 2) : 1
+    let last = pair ? model.mlpDim / 2 : model.mlpDim
+    hidden = try Linear(parts * model.embDim, model.mlpDim, key: key["head.hidden"])
+    hidden2 = pair ? try Linear(model.mlpDim, last, key: key["head.hidden2"]) : nil
+    out = try Linear(last, model.numClasses, key: key["head.out"])
     for named in parameters { try named.parameter.move(to: device) }
   }
 
   /// Whether a configuration can be built, without building it.
   public static func check(_ model: ModelConfiguration) throws {
+    guard (1...2).contains(model.numTowers) else { throw AttentionError.towers(model.numTowers) }
     let entry = try mixer(named: model.modelType)
     try entry.check(model.attention)
     if model.causal && !entry.mechanism.directions.contains(.causal) {
@@ -33,6 +42,9 @@ public struct Classifier: Module {
   }
 
   /// Token ids [B, L] (int64, 0 is padding) to logits [B, classes], float32.
+  ///
+  /// Pairs come as [2 B, L]: rows 0..<B are the first documents, B..<2 B the second ones, and the
+  /// context tells of all 2 B rows.
   public func callAsFunction(_ ids: Tensor, _ context: Context) throws -> Tensor {
     let (features, context) = try encoder(ids, context)  // [B, L', D]
     let pooled =
@@ -42,12 +54,26 @@ public struct Classifier: Module {
       case .cls, .first:
         try features.select(0, 1)  // [B, D]
       }
-    return try out(hidden(pooled).relu()).to(.float32)  // [B, C]
+    let joined = model.numTowers == 2 ? try pairs(pooled) : pooled  // [B, D], 2 D or 4 D
+    let first = try hidden(joined).relu()
+    return try out(hidden2?(first).relu() ?? first).to(.float32)  // [B, C]
   }
 
-  /// The encoder's parameters, then `head.hidden.*` and `head.out.*`.
+  /// Vectors [2 B, D] of first and second documents to [B, 2 D] or [B, 4 D].
+  private func pairs(_ pooled: Tensor) throws -> Tensor {
+    guard pooled.size(0) % 2 == 0 else { throw AttentionError.oddRows(pooled.size(0)) }
+    let half = pooled.size(0) / 2
+    let (a, b) = (try pooled.slice(0..<half, 0), try pooled.slice(half..<(2 * half), 0))
+    return switch model.interaction {
+    case .concat: try .concatenated([a, b], 1)
+    case .nli: try .concatenated([a, b, a * b, a - b], 1)
+    }
+  }
+
+  /// The encoder's parameters, then `head.hidden.*`, `head.hidden2.*` of pairs, `head.out.*`.
   public var parameters: [NamedParameter] {
     encoder.parameters + hidden.parameters.prefixed("head.hidden")
+      + (hidden2?.parameters.prefixed("head.hidden2") ?? [])
       + out.parameters.prefixed("head.out")
   }
 }

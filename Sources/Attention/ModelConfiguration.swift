@@ -39,6 +39,14 @@ public struct ModelConfiguration: Sendable {
     case first = "FIRST"
   }
 
+  /// How the two documents of a pair become one vector.
+  public enum Interaction: String, Codable, Sendable, CaseIterable {
+    /// [a, b], LRA's default.
+    case concat
+    /// [a, b, a b, a - b], as for natural language inference.
+    case nli
+  }
+
   /// The mechanism's name in the registry.
   public var modelType = "transformer"
   /// Width D of the residual stream.
@@ -71,6 +79,10 @@ public struct ModelConfiguration: Sendable {
   public var tiedWeights = false
   /// Whether a token sees only itself and earlier ones.
   public var causal = false
+  /// Documents of one example, 1 or 2; two pass the same encoder.
+  public var numTowers = 1
+  /// How two documents become one vector.
+  public var interaction = Interaction.concat
   /// The mechanism's own keys.
   public var attention: [String: ConfigurationValue] = [:]
   /// The longest sequence, in tokens, without the CLS vector.
