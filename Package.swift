@@ -77,7 +77,7 @@ let excluded = [
   "EndToEndTests": ["Snapshots", "snapshots.sh"],
   "FaultTests": ["serve.py"],
   "InteropTests": [
-    "read_index.py", "digests.py", "listops_generator.py", "pytorch_oracle.py", "read_events.py",
+    "read_index.py", "read_pairs.py", "digests.py", "listops_generator.py", "pytorch_oracle.py", "read_events.py",
   ],
 ]
 

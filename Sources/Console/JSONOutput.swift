@@ -62,7 +62,8 @@ public enum JSONOutput {
 
 /// A value that prints as `null` when there is none; a plain optional would lose its key.
 public struct Nullable<Value: Encodable & Sendable>: Encodable, Sendable {
-  private let value: Value?
+  /// What is written.
+  public let value: Value?
 
   /// A value, or none.
   public init(_ value: Value?) {

@@ -67,6 +67,7 @@ extension GenerationPlan {
   /// What the generation would cost; makes some examples in memory.
   func estimate(_ options: GenerationOptions) throws -> GenerationEstimate {
     try validate()
+    let splits = splits.filter { pairs[$0.ordinal] == nil }
     guard let first = splits.first(where: { $0.count > 0 }) else {
       throw DatasetError.invalidParameter("every split is empty; ask for at least one example")
     }

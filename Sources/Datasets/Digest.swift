@@ -99,6 +99,17 @@ public enum Digest {
     }
   }
 
+  /// The checksum of a pair's row: that of an example whose stored bytes are u64 document1, u64 document2.
+  public static func check64(position: Int, label: Int, document1: Int, document2: Int) -> Int64 {
+    let documents = (
+      UInt64(bitPattern: Int64(document1)).littleEndian,
+      UInt64(bitPattern: Int64(document2)).littleEndian
+    )
+    return withUnsafeBytes(of: documents) {
+      check64(position: position, label: label, stored: $0.bindMemory(to: UInt8.self))
+    }
+  }
+
   /// SHA-256 of some bytes.
   public static func sha256(_ bytes: some Sequence<UInt8>) -> [UInt8] {
     Array(SHA256.hash(data: Array(bytes)))

@@ -55,8 +55,12 @@ struct Generation: Sendable {
 
     let (jobs, completes) = share(of: try jobs(of: dataset, index))
     let kept = jobs.count { $0.existing != nil }
-    let leaves = try work(jobs, index)
-    if completes { try finish(dataset, leaves, index) }
+    var leaves = try work(jobs, index)
+    if completes {
+      let pairs = PairGeneration(plan: plan, store: store, options: options)
+      leaves.merge(try pairs.run(dataset, index)) { _, pairs in pairs }
+      try finish(dataset, leaves, index)
+    }
     let hadAll = !completes && kept == jobs.count && kept > 0
     return try result(index, hadAll ? .complete : kept > 0 ? .resumed : .made, seconds())
   }
@@ -124,7 +128,8 @@ struct Generation: Sendable {
   // MARK: Shards
 
   private func jobs(of dataset: DatasetRecord, _ index: Index) throws -> [Job] {
-    try index.splits(of: dataset).flatMap { split in
+    let splits = try index.splits(of: dataset).filter { plan.pairs[$0.ordinal] == nil }
+    return try splits.flatMap { split in
       let shards = try index.shards(of: split)
       return stride(from: 0, to: split.count, by: options.shardExamples).map { first in
         let ordinal = first / options.shardExamples

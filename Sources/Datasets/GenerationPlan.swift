@@ -10,6 +10,8 @@ struct GenerationPlan: Sendable {
   let seed: Int?
   let generatorVersion: Int
   let splits: [SplitSize]
+  /// The pairs of those splits that are pairs of documents, by ordinal; they have no shards.
+  let pairs: [Int: [DocumentPair]]
   /// What users call the examples: `examples`, `images`.
   let unit: String
   /// What it is converted from, by name; empty for generated data.
@@ -43,7 +45,8 @@ struct GenerationPlan: Sendable {
 
   init(
     name: String, task: String, config: String, seed: Int?, generatorVersion: Int,
-    splits: [SplitSize], unit: String, sources: [SourceRecord] = [],
+    splits: [SplitSize], pairs: [Int: [DocumentPair]] = [:], unit: String,
+    sources: [SourceRecord] = [],
     makeShard: @escaping @Sendable (SplitSize, Range<Int>, Step) throws -> ShardContent
   ) {
     self.name = name
@@ -52,6 +55,7 @@ struct GenerationPlan: Sendable {
     self.seed = seed
     self.generatorVersion = generatorVersion
     self.splits = splits
+    self.pairs = pairs
     self.unit = unit
     self.sources = sources
     self.makeShard = makeShard

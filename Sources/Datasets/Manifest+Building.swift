@@ -17,7 +17,27 @@ extension Manifest {
       throw DatasetError.incomplete(name, path: store.path, next: nil)
     }
     let splits = try index.splits(of: dataset)
-    let surveys = try splits.map { try SplitSurvey($0, of: dataset, index, store, threads) }
+    let ofPairs = Set(PairSplits.among(splits, of: dataset).map(\.name))
+    var surveys: [String: SplitSurvey] = [:]
+    // Those of documents come first: pairs are what their documents are.
+    for split in splits where !ofPairs.contains(split.name) {
+      surveys[split.name] = try SplitSurvey(split, of: dataset, index, store, threads)
+    }
+    let documents = surveys[PairSplits.documents]
+    for split in splits where ofPairs.contains(split.name) {
+      let pairs = try SplitReader(of: dataset, split: split.name, index: index, store: store)
+      surveys[split.name] = try SplitSurvey(pairs, documents: documents?.contents ?? [])
+    }
+    self.init(dataset, splits, splits.compactMap { surveys[$0.name] }, Digest.hex(digest))
+    sources = try index.sources(of: dataset).map {
+      Source(name: $0.name, bytes: $0.bytes, sha256: Digest.hex($0.sha256))
+    }
+  }
+
+  /// - Parameter surveys: one for each split.
+  private init(
+    _ dataset: DatasetRecord, _ splits: [SplitRecord], _ surveys: [SplitSurvey], _ digest: String
+  ) {
 
     var earlier: Set<ContentKey> = []
     var across = 0
@@ -26,7 +46,7 @@ extension Manifest {
       earlier.formUnion(survey.contents)
     }
     tool = Manifest.currentTool
-    self.name = name
+    name = dataset.name
     task = dataset.task
     generatorVersion = dataset.generatorVersion
     parameters = CanonicalJSON.decode(dataset.config) ?? [:]
@@ -39,10 +59,8 @@ extension Manifest {
         labels: survey.labels, duplicates: survey.contents.count - Set(survey.contents).count)
     }
     duplicatesAcrossSplits = across
-    contentDigest = Digest.hex(digest)
-    sources = try index.sources(of: dataset).map {
-      Source(name: $0.name, bytes: $0.bytes, sha256: Digest.hex($0.sha256))
-    }
+    contentDigest = digest
+    sources = []
     (licence, citation) = Manifest.terms(task: dataset.task)
   }
 
@@ -65,6 +83,12 @@ extension Manifest {
         "Linsley, Kim, Veerabadran, Windolf and Serre, Learning long-range spatial dependencies with "
           + "horizontal gated recurrent units, NeurIPS 2018, arXiv 1805.08315; " + benchmark
       )
+    case AAN.task:
+      return (
+        "see the sources",
+        "Radev, Muthukrishnan, Qazvinian and Abu-Jbara, The ACL Anthology Network Corpus, Language "
+          + "Resources and Evaluation 47(4), 2013; " + benchmark
+      )
     default: return ("see the sources", benchmark)
     }
   }
@@ -79,14 +103,25 @@ extension Manifest {
   }
 }
 
-/// The first 16 bytes of SHA-256 of an example's symbols: equal for equal examples only.
+/// The first 16 bytes of SHA-256 of an example's symbols, or of the keys of a pair's documents: equal for
+/// equal examples only.
 private struct ContentKey: Hashable, Sendable {
   let high: UInt64
   let low: UInt64
 
   init(_ symbols: UnsafeBufferPointer<UInt8>) {
+    self.init(UnsafeRawBufferPointer(symbols))
+  }
+
+  /// A pair.
+  init(_ document1: ContentKey, _ document2: ContentKey) {
+    let keys = (document1.high, document1.low, document2.high, document2.low)
+    self = withUnsafeBytes(of: keys) { ContentKey($0) }
+  }
+
+  private init(_ bytes: UnsafeRawBufferPointer) {
     var hash = SHA256()
-    hash.update(bufferPointer: UnsafeRawBufferPointer(symbols))
+    hash.update(bufferPointer: bytes)
     (high, low) = hash.finalize().withUnsafeBytes {
       (
         $0.loadUnaligned(as: UInt64.self),
@@ -132,11 +167,34 @@ private struct SplitSurvey {
     }
     self.contents = contents
     for row in rows { labels["\(row.label ?? -1)", default: 0] += 1 }
-    let sorted = rows.map { form.tokens(stored: $0.length) }.sorted()
-    lengths = Manifest.Lengths(
+    lengths = Manifest.Lengths(rows.map { form.tokens(stored: $0.length) })
+    shardExamples = shards.first?.count ?? 0
+  }
+
+  /// Pairs, each as long as its longer document.
+  ///
+  /// - Parameter documents: the keys of all documents, by position.
+  init(_ pairs: SplitReader, documents: [ContentKey]) throws {
+    guard pairs.count > 0 else {
+      throw DatasetError.rowsMissing(
+        pairs.dataset, pairs.split, rows: 0, of: 1, database: pairs.database)
+    }
+    for position in 0..<pairs.count {
+      let (one, other) = try pairs.documentPositions(at: position)
+      contents.append(ContentKey(documents[one], documents[other]))
+      labels["\(pairs.labels[position])", default: 0] += 1
+    }
+    lengths = Manifest.Lengths(pairs.lengths.map(Int.init))
+  }
+}
+
+extension Manifest.Lengths {
+  /// - Parameter lengths: at least one.
+  fileprivate init(_ lengths: [Int]) {
+    let sorted = lengths.sorted()
+    self.init(
       min: sorted[0], lowerQuartile: sorted[sorted.count / 4], median: sorted[sorted.count / 2],
       upperQuartile: sorted[sorted.count * 3 / 4], max: sorted[sorted.count - 1],
       tokens: sorted.reduce(0, +))
-    shardExamples = shards.first?.count ?? 0
   }
 }

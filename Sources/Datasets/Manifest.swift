@@ -4,7 +4,7 @@ import Foundation
 ///
 /// The text form is JSON with sorted keys; the same dataset gives the same bytes.
 public struct Manifest: Codable, Sendable, Equatable {
-  /// How long the examples are, in tokens.
+  /// How long the examples are, in tokens; a pair is as long as its longer document.
   public struct Lengths: Codable, Sendable, Equatable {
     /// The shortest.
     public var min: Int

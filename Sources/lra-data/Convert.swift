@@ -6,7 +6,7 @@ import Datasets
 struct Convert: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Make a dataset from an archive, a folder or files.",
-    subcommands: [ConvertIMDb.self])
+    subcommands: [ConvertIMDb.self, ConvertAAN.self])
 }
 
 /// What every conversion takes.
@@ -69,6 +69,33 @@ struct ConvertIMDb: ParsableCommand {
     imdb.validation = validation
     imdb.unsup = unsup
     try conversion.run(imdb, from: [from], command: "convert imdb")
+  }
+}
+
+/// `convert aan`.
+struct ConvertAAN: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "aan",
+    abstract: "Byte-level retrieval: pairs of papers, does one cite the other?",
+    discussion: """
+      Reads new_aan_pairs.train.tsv, new_aan_pairs.eval.tsv and new_aan_pairs.test.tsv: three --from, a \
+      folder that holds them at any depth, or lra_release.gz without unpacking it. Every document is \
+      stored once, in a split documents, to which the pairs refer.
+      """)
+
+  @Option(
+    help: ArgumentHelp(
+      "A file of pairs, a folder or the release archive; repeat for more.", valueName: "path"))
+  var from: [String]
+  @Option(
+    name: .customLong("protocol"), help: "Whose splits to make; both have those of the files.")
+  var splitProtocol = SplitProtocol.paper
+  @OptionGroup var conversion: ConversionOptions
+
+  func run() throws {
+    var aan = AAN()
+    aan.splits = splitProtocol
+    try conversion.run(aan, from: from, command: "convert aan")
   }
 }
 

@@ -42,7 +42,7 @@ struct Show: ParsableCommand {
       try Example(reader, at: $0)
     }
     try common.print("show", ShowJSON(examples: examples)) {
-      examples.map { "\(name) \($0.heading)\n\($0.text)" }.joined(separator: "\n")
+      examples.map { "\(name) \($0.heading)\n\($0.body)" }.joined(separator: "\n")
     }
     common.next("lra-data stats \(name) \(common.dbWord)")
   }
@@ -64,10 +64,14 @@ struct Show: ParsableCommand {
     let tokens: [Int]
     let text: String
     let meta: Nullable<String>
+    /// Those of a pair, whose own tokens and text are those of the first one; nil for other examples.
+    let documents: [Example]?
     /// Not part of the JSON.
     let heading: String
 
-    enum CodingKeys: CodingKey { case split, position, label, length, tokens, text, meta }
+    enum CodingKeys: CodingKey {
+      case split, position, label, length, tokens, text, meta, documents
+    }
 
     init(_ reader: SplitReader, at position: Int) throws {
       let label = reader.labels[position] == -1 ? nil : Int(reader.labels[position])
@@ -78,14 +82,32 @@ struct Show: ParsableCommand {
       split = reader.split
       self.position = position
       self.label = Nullable(label)
-      length = tokens.count
+      length = Int(reader.lengths[position])
       self.tokens = tokens
       self.text = text
       meta = Nullable(reader.meta(at: position))
+      documents = try Example.documents(reader, position)
       let plural = length == 1 ? "token" : "tokens"
       heading =
         "\(reader.split)/\(position) · \(Format.count(length)) \(plural) · "
         + (label.map { "label \($0)" } ?? "no label") + (about.map { " · \($0)" } ?? "")
+    }
+
+    /// The two documents of a pair.
+    private static func documents(_ reader: SplitReader, _ position: Int) throws -> [Example]? {
+      guard let documents = reader.documents else { return nil }
+      let (first, second) = try reader.documentPositions(at: position)
+      return try [Example(documents, at: first), Example(documents, at: second)]
+    }
+
+    /// What is printed below the heading.
+    var body: String {
+      guard let documents else { return text }
+      return documents.map { document in
+        let tokens = "\(Format.count(document.length)) token\(document.length == 1 ? "" : "s")"
+        let meta = document.meta.value.map { " · \($0)" } ?? ""
+        return "\(document.split)/\(document.position) · \(tokens)\(meta)\n\(document.text)"
+      }.joined(separator: "\n")
     }
 
     /// The text of an example, and what else the heading says of it.

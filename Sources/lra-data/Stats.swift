@@ -55,6 +55,8 @@ struct Stats: ParsableCommand {
       let words = baseline.name.replacing("_", with: " ")
       baselines.add(["  \(words)", Format.percent(baseline.accuracy)])
     }
+    let rules =
+      split.baselines.isEmpty ? "" : "\nbaselines, fitted on train\n\(baselines.text)"
     return """
       \(Paint.standardOutput.bold("\(name) \(split.name)")) · \(Format.count(split.count)) examples · \
       duplicates \(Format.count(split.duplicates))\(near(split.nearDuplicates))
@@ -62,9 +64,7 @@ struct Stats: ParsableCommand {
       median \(Format.count(lengths.median)) · max \(Format.count(lengths.max))
       \(histogram.text())
       labels
-      \(labels.text())
-      baselines, fitted on train
-      \(baselines.text)
+      \(labels.text())\(rules)
       """
   }
 }

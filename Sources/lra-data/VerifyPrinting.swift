@@ -35,7 +35,7 @@ struct VerifyText {
     }
     let named = examples.prefix(5).map { "\($0.split ?? split)/\($0.position ?? position)" }
     let more = examples.count > 5 ? ", and \(Format.count(examples.count - 5)) more" : ""
-    let shard = first.shard.map { "shard \(VerifyText.file($0))" } ?? "no shard"
+    let shard = first.shard.map { "shard \(VerifyText.file($0))" } ?? "a row of the index"
     let offset = first.offset.map { ", offset \(Format.count($0))" } ?? ""
     return "\(Format.count(examples.count)) damaged: \(named.joined(separator: ", "))\(more) "
       + "(\(shard)\(offset))"

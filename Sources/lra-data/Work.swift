@@ -103,6 +103,7 @@ struct Work: Sendable {
     }
     try print(result.generation, command, manifest: nil)
     show(result.skipped)
+    if !common.quiet { result.notes.forEach(Terminal.err) }
   }
 
   private func show(_ skipped: [SkippedFile]) {
@@ -128,10 +129,13 @@ struct Work: Sendable {
   }
 
   private func summary(_ result: GenerationResult) -> String {
-    let examples = result.splits.reduce(0) { $0 + $1.count }
+    let documents = result.splits.first { $0.name == PairSplits.documents }?.count ?? 0
+    let examples = result.splits.reduce(-documents) { $0 + $1.count }
     let resumed = result.state == .resumed ? " (resumed)" : ""
     return [
-      "\(Format.count(examples)) examples",
+      documents > 0
+        ? "\(Format.count(examples)) pairs of \(Format.count(documents)) documents"
+        : "\(Format.count(examples)) examples",
       "\(Format.short(Double(result.tokens))) tokens",
       "\(Format.count(result.shards)) shard\(result.shards == 1 ? "" : "s"), "
         + "\(Format.bytes(result.bytes)) in data/\(result.dataset)",

@@ -9,8 +9,8 @@ struct HelpTests {
   @Test(
     "help is the snapshot",
     arguments: [
-      "", "gen", "gen listops", "gen pathfinder", "merge", "ls", "show", "stats", "verify", "build",
-      "manifest", "diff", "rm",
+      "", "gen", "gen listops", "gen pathfinder", "merge", "fetch", "convert imdb", "convert aan",
+      "export", "ls", "show", "stats", "verify", "build", "manifest", "diff", "rm",
     ])
   func help(command: String) throws {
     let words = command.split(separator: " ").map(String.init)

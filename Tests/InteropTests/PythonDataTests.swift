@@ -58,6 +58,48 @@ struct PythonDataTests {
     #expect(try folder.data("ls", "--json").output.contains("\"content_digest\":\"\(digest)\""))
   }
 
+  @Test("independent code gives the same check64, leaves and digests of pairs of documents")
+  func pairDigests() throws {
+    let folder = try pairs()
+    let outcome = try python("digests.py", folder.file("data.sqlite"), "retrieval")
+    #expect(outcome.exit == 0, "\(outcome.error)")
+    let digest = outcome.output.trimmingCharacters(in: .whitespacesAndNewlines)
+    #expect(digest.count == 64)
+    #expect(try folder.data("ls", "--json").output.contains("\"content_digest\":\"\(digest)\""))
+  }
+
+  @Test("the README's lines of Python read both documents of a pair")
+  func pairLines() throws {
+    let folder = try pairs()
+    let outcome = try python(
+      "read_pairs.py", Program.package + "/README.md", folder.file("data.sqlite"), "retrieval",
+      "validation", "20")
+    try #require(outcome.exit == 0, "\(outcome.error)")
+    struct Pair: Decodable, Equatable {
+      let label: Int
+      let documents: [[Int]]
+    }
+    let read = try JSONDecoder().decode([Pair].self, from: Data(outcome.output.utf8))
+    let lines = try String(contentsOfFile: folder.file(RetrievalFiles.names[1]), encoding: .utf8)
+      .split(separator: "\n").map { $0.split(separator: "\t") }
+    #expect(
+      read
+        == lines.map { line in
+          Pair(
+            label: line[0] == "1.0" ? 1 : 0,
+            documents: line.suffix(2).map { $0.utf8.map { Int($0) + 1 } })
+        })
+  }
+
+  /// A dataset of pairs in a folder of its own, with the files that it comes from.
+  private func pairs() throws -> TemporaryFolder {
+    let folder = try TemporaryFolder()
+    try RetrievalFiles.write(to: folder.path)
+    let made = try Program.lraData.run(RetrievalFiles.convert + ["--quiet"], in: folder.path)
+    try #require(made.exit == 0, "\(made.error)")
+    return folder
+  }
+
   @Test("the documented draw order with NumPy's Philox gives the first examples of each split")
   func generator() throws {
     let folder = try dataset()

@@ -13,6 +13,11 @@ folder = os.path.dirname(db)
 index = sqlite3.connect(db)
 dataset, task, stored_dataset = index.execute(
     "SELECT id, task, content_digest FROM dataset WHERE name = ?", (name,)).fetchone()
+documents = [
+    open(os.path.join(folder, path), "rb").read()[offset:offset + length] for path, offset, length in index.execute(
+        "SELECT path, offset, length FROM example JOIN shard ON shard.id = shard_id JOIN split s "
+        "ON s.id = example.split_id WHERE dataset_id = ? AND name = 'documents' ORDER BY position",
+        (dataset,))]
 whole = hashlib.sha256(task.encode() + b"\0")
 for split, split_name, count, stored_split in index.execute(
         "SELECT id, name, count, content_digest FROM split WHERE dataset_id = ? ORDER BY ordinal",
@@ -42,6 +47,13 @@ for split, split_name, count, stored_split in index.execute(
             assert struct.unpack("<q", check)[0] == check64, (split_name, position)
             leaves.append(hashlib.sha256(
                 struct.pack("<QqIQ", position, label, 1, len(symbols)) + symbols).digest())
+    for place, (position, one, other, label, check64) in enumerate(index.execute(
+            "SELECT position, document1, document2, label, check64 FROM pair WHERE split_id = ? ORDER BY position",
+            (split,))):
+        check = hashlib.sha256(struct.pack("<QqIQQ", position, label, 0, one, other)).digest()[:8]
+        assert place == position and struct.unpack("<q", check)[0] == check64, (split_name, position)
+        parts = b"".join(struct.pack("<Q", len(text)) + text for text in (documents[one], documents[other]))
+        leaves.append(hashlib.sha256(struct.pack("<QqI", position, label, 2) + parts).digest())
     assert len(leaves) == count, split_name
     digest = hashlib.sha256(
         split_name.encode() + b"\0" + struct.pack("<Q", count) + b"".join(leaves)).digest()

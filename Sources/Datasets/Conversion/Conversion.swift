@@ -37,6 +37,10 @@ public struct ConvertedContent: Sendable {
   /// What users call the examples: `examples`, `reviews`, `images`.
   let unit: String
   var skipped: [SkippedFile] = []
+  /// The pairs of those splits that are pairs of documents, by ordinal; they have no shards.
+  var pairs: [Int: [DocumentPair]] = [:]
+  /// What users should know of the sources, a sentence each.
+  var notes: [String] = []
   let makeShard: @Sendable (SplitSize, Range<Int>, GenerationPlan.Step) throws -> ShardContent
 
   init(
@@ -95,6 +99,8 @@ public struct ConversionResult: Sendable, Equatable {
   public let sources: [SourceRecord]
   /// Files that were left out.
   public let skipped: [SkippedFile]
+  /// What users should know of the sources, a sentence each.
+  public let notes: [String]
 }
 
 extension DatasetStore {
@@ -115,10 +121,12 @@ extension DatasetStore {
     let name = name ?? converter.datasetName
     if let complete = try complete(converter, name, paths, options) { return complete }
     let start = DispatchTime.now().uptimeNanoseconds
-    let (plan, skipped) = try read(converter, from: paths, name: name, options: options)
+    let (plan, content) = try read(converter, from: paths, name: name, options: options)
     var generation = try Generation(plan, in: self, options).run()
     generation.seconds = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
-    return ConversionResult(generation: generation, sources: plan.sources, skipped: skipped)
+    return ConversionResult(
+      generation: generation, sources: plan.sources, skipped: content.skipped,
+      notes: content.notes)
   }
 
   /// What a conversion would make; reads the sources and writes nothing.
@@ -128,21 +136,21 @@ extension DatasetStore {
     _ converter: some Converter, from paths: [String], options: GenerationOptions = .init()
   ) throws -> (GenerationEstimate, splits: [SplitSize], skipped: [SkippedFile]) {
     try converter.validate()
-    let (plan, skipped) = try read(
+    let (plan, content) = try read(
       converter, from: paths, name: converter.datasetName, options: options)
-    return (try plan.estimate(options), plan.splits, skipped)
+    return (try plan.estimate(options), plan.splits, content.skipped)
   }
 
   private func read(
     _ converter: some Converter, from paths: [String], name: String, options: GenerationOptions
-  ) throws -> (GenerationPlan, [SkippedFile]) {
+  ) throws -> (GenerationPlan, ConvertedContent) {
     let reader = SourceReader(paths, isCancelled: { options.cancellation.isCancelled }) {
       options.progress(GenerationProgress(split: "reading", done: $0, total: $1))
     }
     let content = try converter.read(reader)
     let plan = GenerationPlan(converter, content, name: name, sources: reader.records)
     try plan.validate()
-    return (plan, content.skipped)
+    return (plan, content)
   }
 
   /// The dataset when it is complete with the same parameters and sources; these are hashed, not read.
@@ -178,7 +186,7 @@ extension DatasetStore {
       ) { _, range, _ in ShardContent(first: range.lowerBound, capacity: 0) }, name: name,
       sources: sources)
     let generation = try Generation(plan, in: self, options).run()
-    return ConversionResult(generation: generation, sources: sources, skipped: [])
+    return ConversionResult(generation: generation, sources: sources, skipped: [], notes: [])
   }
 }
 
@@ -190,7 +198,7 @@ extension GenerationPlan {
     self.init(
       name: name, task: converter.task, config: CanonicalJSON.encode(converter.parameters),
       seed: nil, generatorVersion: type(of: converter).version, splits: content.splits,
-      unit: content.unit,
+      pairs: content.pairs, unit: content.unit,
       sources: sources.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) },
       makeShard: content.makeShard)
   }

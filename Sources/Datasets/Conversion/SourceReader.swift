@@ -139,6 +139,7 @@ public final class SourceReader {
         let count = try file.read(into: buffer)
         hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
         bytes += count
+        try self.advance(0)
         return count
       }
       try body(source)

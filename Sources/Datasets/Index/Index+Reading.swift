@@ -78,6 +78,21 @@ extension Index {
       [shard.splitID, shard.first, shard.first + shard.count], Index.example)
   }
 
+  /// The pairs of a split, by position; none until all documents are there.
+  public func pairs(of split: SplitRecord) throws -> [PairRow] {
+    try rows(
+      "SELECT position, document1, document2, label, check64 FROM pair WHERE split_id=? "
+        + "ORDER BY position", [split.id]
+    ) { row in
+      PairRow(
+        position: try Index.integer(row, 0, "position"),
+        document1: try Index.integer(row, 1, "document1"),
+        document2: try Index.integer(row, 2, "document2"),
+        label: try Index.integer(row, 3, "label"),
+        check64: Int64(try Index.integer(row, 4, "check64")))
+    }
+  }
+
   /// The files a dataset was converted from, by name.
   public func sources(of dataset: DatasetRecord) throws -> [SourceRecord] {
     try rows("SELECT * FROM source WHERE dataset_id=? ORDER BY name", [dataset.id]) { row in
@@ -86,14 +101,15 @@ extension Index {
     }
   }
 
-  private static func example(_ row: Row) throws -> ExampleRow {
-    // By column number: this runs for every example of a dataset.
-    func integer(_ column: Int, _ name: String) throws -> Int {
-      guard case .int64(let value) = (row[column] as DatabaseValue).storage else {
-        throw UnexpectedValue(column: name)
-      }
-      return Int(value)
+  /// A value by column number: this runs for every example of a dataset.
+  private static func integer(_ row: Row, _ column: Int, _ name: String) throws -> Int {
+    guard case .int64(let value) = (row[column] as DatabaseValue).storage else {
+      throw UnexpectedValue(column: name)
     }
+    return Int(value)
+  }
+
+  private static func example(_ row: Row) throws -> ExampleRow {
     let meta: String?
     switch (row[6] as DatabaseValue).storage {
     case .null: meta = nil
@@ -101,10 +117,10 @@ extension Index {
     default: throw UnexpectedValue(column: "meta")
     }
     return ExampleRow(
-      position: try integer(0, "position"), shardID: Int64(try integer(1, "shard_id")),
-      offset: try integer(2, "offset"), length: try integer(3, "length"),
-      label: (row[4] as DatabaseValue).isNull ? nil : try integer(4, "label"),
-      check64: Int64(try integer(5, "check64")), meta: meta)
+      position: try integer(row, 0, "position"), shardID: Int64(try integer(row, 1, "shard_id")),
+      offset: try integer(row, 2, "offset"), length: try integer(row, 3, "length"),
+      label: (row[4] as DatabaseValue).isNull ? nil : try integer(row, 4, "label"),
+      check64: Int64(try integer(row, 5, "check64")), meta: meta)
   }
 }
 
@@ -120,6 +136,18 @@ extension Index {
       try statement.execute(arguments: [
         split, content.first + index, shard, row.offset, row.length, row.label, row.check64,
         row.meta,
+      ])
+    }
+  }
+
+  /// Inserts the rows of a split of pairs.
+  static func insert(_ pairs: [PairRow], split: Int64, _ database: Database) throws {
+    let statement = try database.cachedStatement(
+      sql: "INSERT INTO pair(split_id, position, document1, document2, label, check64) "
+        + "VALUES(?,?,?,?,?,?)")
+    for pair in pairs {
+      try statement.execute(arguments: [
+        split, pair.position, pair.document1, pair.document2, pair.label, pair.check64,
       ])
     }
   }

@@ -85,6 +85,38 @@ public struct ExampleRow: Sendable, Equatable {
   public let meta: String?
 }
 
+/// A row of `pair`: two documents of the dataset's split `documents`, and their class.
+public struct PairRow: Sendable, Equatable {
+  /// Its place in the split.
+  public let position: Int
+  /// The first document's position.
+  public let document1: Int
+  /// The second document's position.
+  public let document2: Int
+  /// The class.
+  public let label: Int
+  /// The checksum of the row, see `Digest.check64(position:label:document1:document2:)`.
+  public let check64: Int64
+
+  /// The row gives its checksum.
+  var isSound: Bool {
+    check64
+      == Digest.check64(
+        position: position, label: label, document1: document1, document2: document2)
+  }
+}
+
+extension PairRow {
+  /// The row of a pair at its place.
+  init(_ pair: DocumentPair, position: Int) {
+    self.init(
+      position: position, document1: pair.document1, document2: pair.document2, label: pair.label,
+      check64: Digest.check64(
+        position: position, label: pair.label, document1: pair.document1,
+        document2: pair.document2))
+  }
+}
+
 /// A row of `source`: an archive or file that a dataset was converted from.
 public struct SourceRecord: Sendable, Equatable {
   /// The file's name, without folder.

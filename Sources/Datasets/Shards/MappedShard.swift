@@ -42,25 +42,40 @@ final class MappedShard: Sendable {
         dataset, shard: record.path, found: Int(status.st_size), expected: record.bytes,
         database: database)
     }
-    guard record.bytes > 0 else { return Mapping(UnsafeBufferPointer(start: nil, count: 0)) }
-    let address = mmap(nil, record.bytes, PROT_READ, MAP_PRIVATE, file, 0)
-    guard let address, address != MAP_FAILED else {
-      throw DatasetError.system("map", path, errno)
-    }
-    return Mapping(
-      UnsafeBufferPointer(
-        start: address.assumingMemoryBound(to: UInt8.self), count: record.bytes))
+    return try Mapping(file, bytes: record.bytes, path)
   }
 }
 
-/// Owns a mapped range.
+/// Owns a file's bytes, mapped into memory.
 ///
-/// The bytes never change, so any thread may read them.
-private final class Mapping: @unchecked Sendable {
+/// They never change, so any thread may read them.
+final class Mapping: @unchecked Sendable {
   let bytes: UnsafeBufferPointer<UInt8>
 
-  init(_ bytes: UnsafeBufferPointer<UInt8>) {
-    self.bytes = bytes
+  /// - Parameters:
+  ///   - file: an open file; it may be closed afterwards.
+  ///   - bytes: its size.
+  ///   - path: for messages.
+  init(_ file: Int32, bytes count: Int, _ path: String) throws {
+    guard count > 0 else {
+      bytes = UnsafeBufferPointer(start: nil, count: 0)
+      return
+    }
+    let address = mmap(nil, count, PROT_READ, MAP_PRIVATE, file, 0)
+    guard let address, address != MAP_FAILED else {
+      throw DatasetError.system("map", path, errno)
+    }
+    bytes = UnsafeBufferPointer(start: address.assumingMemoryBound(to: UInt8.self), count: count)
+  }
+
+  /// - Throws: `failure`.
+  convenience init(contentsOf path: String) throws {
+    let file = open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { throw DatasetError.system("read", path, errno) }
+    defer { close(file) }
+    var status = stat()
+    guard fstat(file, &status) == 0 else { throw DatasetError.system("read", path, errno) }
+    try self.init(file, bytes: Int(status.st_size), path)
   }
 
   deinit {

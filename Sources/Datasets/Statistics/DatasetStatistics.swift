@@ -33,13 +33,14 @@ public struct DatasetStatistics: Sendable, Equatable {
     public let name: String
     /// How many examples it has.
     public let count: Int
-    /// The shortest, the mean, the element at n/2 of the sorted lengths, the longest; in tokens.
+    /// The shortest, the mean, the element at n/2 of the sorted lengths, the longest; in tokens, those of
+    /// the longer document of a pair.
     public let lengths: (min: Int, mean: Double, median: Int, max: Int)
     /// How many examples have which length.
     public let histogram: [Bin]
     /// How many examples have which class, by class.
     public let labels: [Label]
-    /// The trivial rules, the simplest first.
+    /// The trivial rules, the simplest first; none for unlabelled examples.
     public let baselines: [Baseline]
     /// Examples that repeat an earlier one of the same split exactly.
     public let duplicates: Int
@@ -111,8 +112,8 @@ extension DatasetStore {
         labels: split.labels.compactMap { key, count in
           Int(key).map { .init(label: $0, count: count) }
         }.sorted { $0.label < $1.label },
-        baselines: try rules.measure(on: reader)
-          + content.measure(on: reader, threads: threads),
+        baselines: reader.labels.contains { $0 >= 0 }
+          ? try rules.measure(on: reader) + content.measure(on: reader, threads: threads) : [],
         duplicates: split.duplicates, nearDuplicates: near?.within[number])
     }
     return DatasetStatistics(

@@ -6,6 +6,7 @@ struct DatasetCheck: Sendable {
   let splits: [SplitRecord]
   let plan: GenerationPlan?
   var shards: [ShardCheck] = []
+  var pairs: [PairCheck] = []
   /// Rows of shards that the dataset should not have.
   var surplus: [ShardRecord] = []
   /// Damage that belongs to no shard.
@@ -16,9 +17,13 @@ struct DatasetCheck: Sendable {
 
   var report: VerifyReport.Dataset {
     VerifyReport.Dataset(
-      name: dataset.name, examples: shards.reduce(0) { $0 + $1.expected.range.count },
-      checked: shards.reduce(0) { $0 + $1.checked }, complete: dataset.complete,
-      damaged: damaged + shards.flatMap(\.damaged), canRepair: canRepair, canConvert: canConvert,
+      name: dataset.name,
+      examples: shards.reduce(0) { $0 + $1.expected.range.count }
+        + pairs.reduce(0) { $0 + $1.expected },
+      checked: shards.reduce(0) { $0 + $1.checked } + pairs.reduce(0) { $0 + $1.checked },
+      complete: dataset.complete,
+      damaged: damaged + shards.flatMap(\.damaged) + pairs.flatMap(\.damaged), canRepair: canRepair,
+      canConvert: canConvert,
       seconds: seconds)
   }
 
@@ -40,14 +45,23 @@ struct DatasetCheck: Sendable {
       check.rowIsSound = false
       check.damage("the parameters in the index do not match their SHA-256")
     }
+    let ofPairs = PairSplits.among(splits, of: dataset)
+    for split in ofPairs {
+      let documents = splits.first { $0.name == PairSplits.documents }?.count ?? 0
+      check.pairs.append(
+        try PairCheck.run(
+          split, documents: documents, complete: dataset.complete, options.depth, index))
+    }
     var expected: [ExpectedShard] = []
-    for split in splits {
+    for split in splits where !ofPairs.contains(split) {
       let (shards, surplus) = ExpectedShard.all(
         of: split, dataset: dataset, records: try index.shards(of: split),
         complete: dataset.complete)
       expected += shards
       check.surplus += surplus
-      let rows = try index.exampleCount(of: split)
+      let rows =
+        try index.exampleCount(of: split)
+        + index.pairCount(of: split)
       let wanted = shards.reduce(0) { $0 + $1.range.count }
       if !surplus.isEmpty || rows > wanted {
         check.damage(
@@ -55,7 +69,10 @@ struct DatasetCheck: Sendable {
       }
     }
     try check.look(at: expected, index, store, options)
-    if options.depth == .full { check.compareDigests() }
+    if options.depth == .full {
+      try check.digestPairs(index, store, options)
+      check.compareDigests()
+    }
     check.seconds = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
     return check
   }
@@ -87,13 +104,35 @@ struct DatasetCheck: Sendable {
     shards = checks.withLock { $0 }
   }
 
+  /// Every shard and every pair is as it should be.
+  private var rowsAreSound: Bool {
+    shards.allSatisfy { $0.damaged.isEmpty } && pairs.allSatisfy { $0.damaged.isEmpty }
+  }
+
+  /// Computes the digests of the pairs; their documents were checked before.
+  private mutating func digestPairs(
+    _ index: Index, _ store: DatasetStore, _ options: VerifyOptions
+  ) throws {
+    guard dataset.complete, rowsAreSound, !pairs.isEmpty else { return }
+    let documents = try SplitReader(
+      of: dataset, split: PairSplits.documents, index: index, store: store)
+    for number in pairs.indices {
+      let leaves = PairLeaves(
+        rows: pairs[number].rows, documents: documents, threads: options.threads)
+      pairs[number].leaves = try leaves.compute { _ in
+        if options.cancellation.isCancelled { throw DatasetError.verifyInterrupted(store.path) }
+      }
+    }
+  }
+
   /// Recomputes the content digests from the stored symbols.
   private mutating func compareDigests() {
-    guard dataset.complete, shards.allSatisfy({ $0.damaged.isEmpty }) else { return }
+    guard dataset.complete, rowsAreSound else { return }
     let computed = splits.map { split in
       Digest.split(
         name: split.name,
-        leaves: shards.filter { $0.expected.split.id == split.id }.map(\.leaves))
+        leaves: shards.filter { $0.expected.split.id == split.id }.map(\.leaves)
+          + pairs.filter { $0.split.id == split.id }.map(\.leaves))
     }
     let whole = Digest.dataset(
       task: dataset.task, splits: zip(splits.map(\.name), computed).map { ($0, $1) })

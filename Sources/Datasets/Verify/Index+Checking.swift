@@ -30,6 +30,14 @@ extension Index {
     }
   }
 
+  /// How many pairs a split has.
+  func pairCount(of split: SplitRecord) throws -> Int {
+    try read {
+      try Int.fetchOne(
+        $0, sql: "SELECT count(*) FROM pair WHERE split_id=?", arguments: [split.id]) ?? 0
+    }
+  }
+
   /// SHA-256 of a dataset's parameters, as stored.
   func configDigest(of dataset: DatasetRecord) throws -> [UInt8] {
     try read { database in

@@ -39,7 +39,7 @@ extension DatasetStore {
     return report
   }
 
-  /// Makes room for the damaged shards of a converted dataset: its conversion makes them again.
+  /// Makes room for the damaged shards and pairs of a converted dataset: its conversion makes them again.
   private func setAside(_ check: DatasetCheck, _ index: Index) throws -> Repair {
     var report = Repair()
     try index.removeSurplus(check)
@@ -50,6 +50,9 @@ extension DatasetStore {
       }
       try index.forget(shard.expected, of: check.dataset)
     }
+    // Rows of pairs lie in the index alone, and digests of splits come from all rows.
+    try index.forgetPairs(
+      of: check.pairs.filter { !$0.damaged.isEmpty }.map(\.split), dataset: check.dataset)
     return report
   }
 
@@ -120,6 +123,23 @@ extension Index {
           sql: "DELETE FROM example WHERE split_id=? AND (position<0 OR position>=?)",
           arguments: [split.id, split.count])
       }
+      let ofPairs = check.pairs.map(\.split)
+      for split in ofPairs {
+        try database.execute(sql: "DELETE FROM example WHERE split_id=?", arguments: [split.id])
+      }
+      for split in check.splits where !ofPairs.contains(split) {
+        try database.execute(sql: "DELETE FROM pair WHERE split_id=?", arguments: [split.id])
+      }
+    }
+  }
+
+  /// Removes the rows of splits of pairs; the dataset is complete when its conversion has run again.
+  fileprivate func forgetPairs(of splits: [SplitRecord], dataset: DatasetRecord) throws {
+    try write { database in
+      for split in splits {
+        try database.execute(sql: "DELETE FROM pair WHERE split_id=?", arguments: [split.id])
+      }
+      try database.execute(sql: "UPDATE dataset SET complete=0 WHERE id=?", arguments: [dataset.id])
     }
   }
 
