@@ -73,11 +73,11 @@ let trainTargets: [Target] = [
 let executables: [Target.Dependency] = ["lra-data"] + (withTorch ? ["lra-train"] : [])
 
 let excluded = [
-  "FaultTests": ["faulty_calls.py", "flipped_bits.py", "write_order.py"],
   "EndToEndTests": ["Snapshots", "snapshots.sh"],
-  "FaultTests": ["serve.py"],
+  "FaultTests": ["faulty_calls.py", "flipped_bits.py", "write_order.py", "serve.py"],
   "InteropTests": [
-    "read_index.py", "read_pairs.py", "digests.py", "listops_generator.py", "pytorch_oracle.py", "read_events.py",
+    "read_index.py", "read_pairs.py", "digests.py", "listops_generator.py", "pytorch_oracle.py",
+    "read_events.py",
   ],
 ]
 

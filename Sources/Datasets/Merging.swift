@@ -40,7 +40,7 @@ extension DatasetStore {
     else { throw DatasetError.notMergeable(name, path: first.path) }
     for part in loaded.dropFirst() {
       if let (has, holds) = plan.difference(
-        from: part.dataset, splits: part.splits, shardExamples: nil, asked: 0)
+        from: part.dataset, splits: part.splits, sources: [], shardExamples: nil, asked: 0)
       {
         throw DatasetError.partDiffers(
           part.path, has: has, first: first.path, holds: holds, dataset: name)

@@ -21,7 +21,7 @@ struct ContentBaselines: Sendable {
   ///
   /// - Throws: `checksumMismatch` when an example is damaged.
   init(_ reader: SplitReader, threads: Int) throws {
-    let isImage = reader.imageSize != nil
+    let isImage = reader.symbols.imageSize != nil
     let all = Guarded(Scalars())
     try reader.inPieces(threads: threads) { positions in
       var piece = Scalars()

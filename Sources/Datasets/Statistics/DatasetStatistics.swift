@@ -89,18 +89,19 @@ extension DatasetStore {
     let manifest = try Manifest(of: name, in: self, threads: threads)
     let fitted = manifest.splits.contains { $0.name == "train" } ? "train" : nil
     let rules = try fitted.map { try Baselines(open(dataset: name, split: $0), manifest.task) }
-    let content = try fitted.map {
-      try ContentBaselines(open(dataset: name, split: $0), threads: threads)
-    }
     let readers = try manifest.splits.map { try open(dataset: name, split: $0.name) }
+    // Pairs have no symbols of their own: their documents are looked at, once.
+    let sequences = readers.filter { !$0.isPairs }
+    let content = try sequences.first { $0.split == fitted }.map {
+      try ContentBaselines($0, threads: threads)
+    }
     let near =
-      readers.contains { $0.imageSize != nil } ? nil : try NearDuplicates(readers, threads: threads)
-    let splits = try zip(manifest.splits, readers).enumerated().filter {
-      only == nil || $1.0.name == only
-    }.map { number, pair in
-      let (split, reader) = pair
-      let rules = try rules ?? Baselines(reader, manifest.task)
-      let content = try content ?? ContentBaselines(reader, threads: threads)
+      sequences.contains { $0.symbols.imageSize != nil }
+      ? nil : try NearDuplicates(sequences, threads: threads)
+    let splits = try zip(manifest.splits, readers).filter {
+      only == nil || $0.0.name == only
+    }.map { split, reader in
+      let place = sequences.firstIndex { $0.split == split.name }
       let lengths = split.lengths
       return DatasetStatistics.Split(
         name: split.name, count: split.examples,
@@ -112,13 +113,25 @@ extension DatasetStore {
         labels: split.labels.compactMap { key, count in
           Int(key).map { .init(label: $0, count: count) }
         }.sorted { $0.label < $1.label },
-        baselines: reader.labels.contains { $0 >= 0 }
-          ? try rules.measure(on: reader) + content.measure(on: reader, threads: threads) : [],
-        duplicates: split.duplicates, nearDuplicates: near?.within[number])
+        baselines: try baselines(reader, manifest.task, rules, content, threads),
+        duplicates: split.duplicates,
+        nearDuplicates: place.flatMap { near?.within[$0] })
     }
     return DatasetStatistics(
       dataset: name, splits: splits, duplicatesAcrossSplits: manifest.duplicatesAcrossSplits,
       nearDuplicatesAcrossSplits: near?.across)
+  }
+
+  /// What rules get right that were fitted on `train`, or on the split itself where there is no such split.
+  private func baselines(
+    _ reader: SplitReader, _ task: String, _ rules: Baselines?, _ content: ContentBaselines?,
+    _ threads: Int
+  ) throws -> [DatasetStatistics.Baseline] {
+    guard reader.labels.contains(where: { $0 >= 0 }) else { return [] }
+    let simple = try (rules ?? Baselines(reader, task)).measure(on: reader)
+    if reader.isPairs { return simple }
+    let content = try content ?? ContentBaselines(reader, threads: threads)
+    return simple + (try content.measure(on: reader, threads: threads))
   }
 
   private func histogram(_ lengths: [Int32], bins: Int) -> [DatasetStatistics.Bin] {
