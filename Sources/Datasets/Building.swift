@@ -6,15 +6,18 @@ extension DatasetStore {
   /// - Parameters:
   ///   - path: the manifest's file, for messages.
   ///   - name: nil for the manifest's own.
+  ///   - sources: what converted data is made from; none for generated data.
   /// - Throws: `usage` when no generator makes it, and as the generators; whether the result is the
   ///   manifest's is in `manifestMatch`.
   public func build(
-    _ manifest: Manifest, path: String, name: String? = nil, options: GenerationOptions = .init()
+    _ manifest: Manifest, path: String, name: String? = nil, from sources: [String] = [],
+    options: GenerationOptions = .init()
   ) throws -> GenerationResult {
-    guard let seed = manifest.seed else {
-      throw DatasetError.manifestNotBuildable(path, task: manifest.task)
-    }
     let name = name ?? manifest.name
+    guard let seed = manifest.seed else {
+      return try convert(manifest, path, name, sources, options)
+    }
+    if !sources.isEmpty { throw DatasetError.manifestNeedsNothing(path) }
     let splits = manifest.splits.map {
       SplitSize(name: $0.name, ordinal: $0.ordinal, count: $0.examples)
     }
@@ -35,6 +38,26 @@ extension DatasetStore {
     default: break
     }
     throw DatasetError.manifestNotBuildable(path, task: manifest.task)
+  }
+
+  /// Makes converted data of a manifest from its sources.
+  private func convert(
+    _ manifest: Manifest, _ path: String, _ name: String, _ sources: [String],
+    _ options: GenerationOptions
+  ) throws -> GenerationResult {
+    var options = options
+    options.shardExamples = manifest.shardExamples
+    options.expected = manifest
+    let converter = converters.lazy.filter { $0.version == manifest.generatorVersion }
+      .compactMap { $0.init(parameters: manifest.parameters) }
+      .first { $0.task == manifest.task }
+    guard let converter else {
+      throw DatasetError.manifestNotBuildable(path, task: manifest.task)
+    }
+    if sources.isEmpty {
+      throw DatasetError.manifestNeedsSources(path, sources: manifest.sources.map(\.name))
+    }
+    return try convert(converter, from: sources, name: name, options: options).generation
   }
 }
 

@@ -87,6 +87,22 @@ extension DatasetError {
   }
 }
 
+// MARK: Manifests of converted data
+
+extension DatasetError {
+  static func manifestNeedsSources(_ path: String, sources: [String]) -> DatasetError {
+    DatasetError(
+      .usage, "\(path) describes converted data: it needs \(sources.joined(separator: ", "))",
+      path: path, next: "name what it is made from with --from, once per file")
+  }
+
+  static func manifestNeedsNothing(_ path: String) -> DatasetError {
+    DatasetError(
+      .usage, "\(path) describes generated data: --from has no meaning for it", path: path,
+      next: "leave --from out")
+  }
+}
+
 // MARK: Exports
 
 extension DatasetError {

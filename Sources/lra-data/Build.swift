@@ -11,6 +11,8 @@ struct Build: ParsableCommand {
   var manifest: String
   @Option(help: ArgumentHelp("The dataset's name (default: the manifest's).", valueName: "name"))
   var name: String?
+  @Option(help: ArgumentHelp("What converted data is made from (repeatable).", valueName: "path"))
+  var from: [String] = []
   @OptionGroup var threads: ThreadOptions
   @Flag(help: "Say what would be made, and make nothing.")
   var dryRun = false
@@ -35,7 +37,7 @@ struct Build: ParsableCommand {
       }
     }
     let result = try common.store.build(
-      expected, path: manifest, name: name, options: options)
+      expected, path: manifest, name: name, from: from, options: options)
     if common.json {
       try JSONOutput.print(
         command: "build",

@@ -20,14 +20,6 @@ private func reviews(ofEach count: Int = 20) -> [(path: String, text: String)] {
   return all
 }
 
-private func archive(_ folder: borrowing TemporaryFolder) throws -> String {
-  var archive = TestArchive()
-  for review in reviews() { archive.add(review.path, review.text) }
-  let path = folder.path + "/aclImdb.tar"
-  try archive.write(path)
-  return path
-}
-
 private func texts(_ store: DatasetStore, _ split: String) throws -> [String] {
   let reader = try store.open(dataset: "text", split: split)
   return try (0..<reader.count).map { position in
@@ -41,7 +33,7 @@ private func texts(_ store: DatasetStore, _ split: String) throws -> [String] {
     let folder = try TemporaryFolder()
     var imdb = IMDb()
     imdb.unsup = true
-    let result = try folder.store.convert(imdb, from: [archive(folder)])
+    let result = try folder.store.convert(imdb, from: [Self.archive(folder)])
     #expect(result.generation.splits.map(\.name) == ["train", "validation", "test", "unsup"])
     #expect(result.generation.splits.map(\.count) == [36, 4, 40, 20])
     #expect(result.skipped.isEmpty)
@@ -63,7 +55,7 @@ private func texts(_ store: DatasetStore, _ split: String) throws -> [String] {
   @Test("validation is the tenth of each class with the smallest SHA-256 of its member path")
   func validation() throws {
     let folder = try TemporaryFolder()
-    _ = try folder.store.convert(IMDb(), from: [archive(folder)])
+    _ = try folder.store.convert(IMDb(), from: [Self.archive(folder)])
     var expected: [String] = []
     for label in ["neg", "pos"] {
       let members = reviews().filter { $0.path.contains("/train/\(label)/") }
@@ -83,7 +75,7 @@ private func texts(_ store: DatasetStore, _ split: String) throws -> [String] {
     let folder = try TemporaryFolder()
     var imdb = IMDb()
     imdb.splits = .released
-    _ = try folder.store.convert(imdb, from: [archive(folder)])
+    _ = try folder.store.convert(imdb, from: [Self.archive(folder)])
     #expect(try texts(folder.store, "train").count == 40)
     #expect(try texts(folder.store, "validation") == texts(folder.store, "test"))
   }
@@ -91,7 +83,7 @@ private func texts(_ store: DatasetStore, _ split: String) throws -> [String] {
   @Test("archive and unpacked folder give the same dataset, whatever the threads and shards")
   func folder() throws {
     let one = try TemporaryFolder()
-    let first = try one.store.convert(IMDb(), from: [archive(one)])
+    let first = try one.store.convert(IMDb(), from: [Self.archive(one)])
     let other = try TemporaryFolder()
     for review in reviews().reversed() {
       let file = URL(fileURLWithPath: "\(other.path)/\(review.path)")
@@ -111,7 +103,7 @@ private func texts(_ store: DatasetStore, _ split: String) throws -> [String] {
   @Test("the same command on the finished dataset has nothing to do; another archive differs")
   func again() throws {
     let folder = try TemporaryFolder()
-    let path = try archive(folder)
+    let path = try Self.archive(folder)
     let made = try folder.store.convert(IMDb(), from: [path])
     let again = try folder.store.convert(IMDb(), from: [path])
     #expect(again.generation.state == .complete)
@@ -128,7 +120,7 @@ private func texts(_ store: DatasetStore, _ split: String) throws -> [String] {
   @Test("a damaged shard goes to quarantine, and the same conversion brings it back")
   func repair() throws {
     let folder = try TemporaryFolder()
-    let path = try archive(folder)
+    let path = try Self.archive(folder)
     let made = try folder.store.convert(IMDb(), from: [path])
     try ReaderTests.flip(folder.path + "/data/text/test-00000.npy", at: 200)
     var options = VerifyOptions()
@@ -170,5 +162,15 @@ private func texts(_ store: DatasetStore, _ split: String) throws -> [String] {
     }
     #expect(error?.code == .malformedInput)
     #expect(error?.message == "\(folder.path)/b.tar holds no reviews in test/pos")
+  }
+}
+
+extension IMDbTests {
+  static func archive(_ folder: borrowing TemporaryFolder) throws -> String {
+    var archive = TestArchive()
+    for review in reviews() { archive.add(review.path, review.text) }
+    let path = folder.path + "/aclImdb.tar"
+    try archive.write(path)
+    return path
   }
 }

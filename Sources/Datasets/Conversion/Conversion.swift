@@ -15,6 +15,9 @@ public protocol Converter: Sendable {
   /// Changes whenever the same sources give another content.
   static var version: Int { get }
 
+  /// The converter of a manifest's parameters; nil when they are not its own.
+  init?(parameters: [String: ParameterValue])
+
   /// - Throws: `usage` for parameters that cannot be.
   func validate() throws
   /// Reads the sources.
@@ -22,6 +25,11 @@ public protocol Converter: Sendable {
   /// - Throws: `malformedInput` with the place.
   func read(_ sources: SourceReader) throws -> ConvertedContent
 }
+
+/// Every converter that a manifest can name.
+///
+/// Adding one is a file and a line here.
+let converters: [any Converter.Type] = [IMDb.self, AAN.self]
 
 /// Whose splits a converted dataset has.
 public enum SplitProtocol: String, Sendable, CaseIterable {

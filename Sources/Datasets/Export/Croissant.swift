@@ -3,7 +3,7 @@
 /// `croissant.json` names every file with size and SHA-256: the shards with their side tables as they lie
 /// beside the database, and per split a table `SPLIT.tsv` that Croissant's tools can read: `position`,
 /// `label` (unless the split has none) and `tokens`, the ids separated by spaces; for images `file`, the
-/// member of the tar shard.
+/// member of the tar shard; for pairs `document1` and `document2`, positions in the split `documents`.
 struct CroissantExport {
   private let source: ExportSource
   private let folder: PublishedFolder
@@ -72,16 +72,24 @@ struct CroissantExport {
 
   private func isLabelled(_ reader: SplitReader) -> Bool { reader.labels.contains { $0 >= 0 } }
 
+  /// The columns that say what an example is.
+  private func columns(_ reader: SplitReader) -> [String] {
+    reader.isPairs
+      ? ["document1", "document2"] : [reader.form == .symbols ? "tokens" : "file"]
+  }
+
   private func table(_ reader: SplitReader) throws -> PublishedFile {
-    let isImage = reader.form != .symbols
     let isLabelled = isLabelled(reader)
+    let header = ["position"] + (isLabelled ? ["label"] : []) + columns(reader)
     return try folder.write("\(reader.split).tsv") { sink in
-      var text = Array(
-        "position\t\(isLabelled ? "label\t" : "")\(isImage ? "file" : "tokens")\n".utf8)
+      var text = Array((header.joined(separator: "\t") + "\n").utf8)
       try source.forEach(reader) { position in
         text += "\(position)\t".utf8
         if isLabelled { text += "\(source.label(reader, position))\t".utf8 }
-        if isImage {
+        if reader.isPairs {
+          let places = try reader.documentPositions(at: position)
+          text += "\(places.first)\t\(places.second)".utf8
+        } else if reader.form != .symbols {
           try reader.withStored(at: position) { _, _, _ in }
           text += "\(TarHeader.number(position)).png".utf8
         } else {
@@ -158,7 +166,9 @@ struct CroissantExport {
     var fields = [field(split, "position", "sc:Integer", table("position"))]
     if isLabelled(reader) { fields.append(field(split, "label", "sc:Integer", table("label"))) }
     guard hasImages else {
-      fields.append(field(split, "tokens", "sc:Text", table("tokens")))
+      fields += columns(reader).map {
+        field(split, $0, $0 == "tokens" ? "sc:Text" : "sc:Integer", table($0))
+      }
       return [set(of: reader, split, fields)]
     }
     guard reader.hasMasks else {

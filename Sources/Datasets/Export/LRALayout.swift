@@ -27,6 +27,7 @@ struct LRAExport {
   init(_ source: ExportSource, _ root: String) throws {
     self.root = root
     switch source.readers.first?.symbols {
+    case .bytes where source.dataset.task == AAN.task: layout = PairLayout()
     case .listOps: layout = ListOpsLayout()
     case .greyLevels where source.dataset.task == PathfinderConfiguration.task:
       layout = PathfinderLayout(source)
@@ -232,5 +233,35 @@ struct ReviewLayout: LRALayout {
       return "\(position)_0"
     }
     return "\(match.2)_\(match.1)"
+  }
+}
+
+/// `tsv_data/new_aan_pairs.{train,eval,test}.tsv`: label as a float, two ids, two texts.
+struct PairLayout: LRALayout {
+  let place = "tsv_data"
+
+  func files(_ source: ExportSource, in folder: PublishedFolder) throws -> [PublishedFile] {
+    try source.readers.filter(\.isPairs).map { reader in
+      let split = reader.split == "validation" ? "eval" : reader.split
+      return try folder.write("new_aan_pairs.\(split).tsv") { sink in
+        try source.forEach(reader) { position in
+          let places = try reader.documentPositions(at: position)
+          let ids = [places.first, places.second].map { id(reader.documents, $0) }
+          try reader.withParts(at: position) { texts in
+            try sink.write(
+              Array("\(source.label(reader, position)).0\t\(ids[0])\t\(ids[1])\t".utf8))
+            try sink.write(texts[0])
+            try sink.write([UInt8(ascii: "\t")])
+            try sink.write(texts[1])
+            try sink.write([UInt8(ascii: "\n")])
+          }
+        }
+      }
+    }
+  }
+
+  private func id(_ documents: SplitReader?, _ position: Int) -> String {
+    let meta = documents?.meta(at: position).flatMap(CanonicalJSON.decode)
+    return if case .string(let id) = meta?["id"] { id } else { "\(position)" }
   }
 }

@@ -1,7 +1,8 @@
 /// Tar shards as webdataset reads them: `SPLIT-00000.tar` with 4,096 examples each.
 ///
 /// Images are `000123.png` (masks `000123.seg.png`) with `000123.cls`; sequences are `000123.npy`, the stored
-/// symbols (id - 1) as one-dimensional uint8. `000123.json` holds the meta text of examples that have one.
+/// symbols (id - 1) as one-dimensional uint8; pairs are `000123.document1.npy` and `000123.document2.npy`.
+/// `000123.json` holds the meta text of examples that have one.
 struct WebDatasetExport {
   private let source: ExportSource
   private let folder: PublishedFolder
@@ -36,24 +37,32 @@ struct WebDatasetExport {
     _ reader: SplitReader, _ position: Int, _ encoder: PNGEncoder, to sink: inout Publication.Sink
   ) throws {
     let key = TarHeader.number(position)
-    if reader.symbols.imageSize != nil {
+    if reader.isPairs {
+      try reader.withParts(at: position) { documents in
+        for (number, document) in documents.enumerated() {
+          try array("\(key).document\(number + 1).npy", document, to: &sink)
+        }
+      }
+    } else if reader.symbols.imageSize != nil {
       try source.withPNG(reader, position, encoder) { png, mask in
         try WebDatasetExport.member(key + ".png", png, to: &sink)
         if let mask { try WebDatasetExport.member(key + ".seg.png", mask, to: &sink) }
       }
     } else {
-      try reader.withSymbols(at: position) { symbols in
-        let file = NpyHeader.header(count: symbols.count) + symbols
-        try file.withUnsafeBufferPointer {
-          try WebDatasetExport.member(key + ".npy", $0, to: &sink)
-        }
-      }
+      try reader.withSymbols(at: position) { try array(key + ".npy", $0, to: &sink) }
     }
     let label = source.label(reader, position)
     if label >= 0 { try WebDatasetExport.member(key + ".cls", "\(label)", to: &sink) }
     if let meta = reader.meta(at: position) {
       try WebDatasetExport.member(key + ".json", meta, to: &sink)
     }
+  }
+
+  private func array(
+    _ name: String, _ symbols: UnsafeBufferPointer<UInt8>, to sink: inout Publication.Sink
+  ) throws {
+    let file = NpyHeader.header(count: symbols.count) + symbols
+    try file.withUnsafeBufferPointer { try WebDatasetExport.member(name, $0, to: &sink) }
   }
 
   private static func member(

@@ -19,6 +19,14 @@ public struct AAN: Converter {
   /// The defaults.
   public init() {}
 
+  /// The converter of a manifest's parameters; nil when they are not its own.
+  public init?(parameters: [String: ParameterValue]) {
+    if case .string(let name) = parameters["protocol"], let rule = SplitProtocol(rawValue: name) {
+      splits = rule
+    }
+    guard self.parameters == parameters else { return nil }
+  }
+
   /// `retrieval`.
   public var task: String { AAN.task }
   /// `retrieval`.

@@ -26,6 +26,16 @@ public struct IMDb: Converter {
   /// The defaults.
   public init() {}
 
+  /// The converter of a manifest's parameters; nil when they are not its own.
+  public init?(parameters: [String: ParameterValue]) {
+    if case .string(let name) = parameters["protocol"], let rule = SplitProtocol(rawValue: name) {
+      splits = rule
+    }
+    if case .integer(let count) = parameters["validation"] { validation = count }
+    unsup = parameters["unsup"] == .integer(1)
+    guard self.parameters == parameters else { return nil }
+  }
+
   /// `text`.
   public var task: String { IMDb.task }
   /// `text`.
