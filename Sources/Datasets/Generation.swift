@@ -111,9 +111,7 @@ struct Generation: Sendable {
     var shardExamples: Int?
     for split in splits {
       guard let shard = try index.shards(of: split).first else { continue }
-      let first = shard.ordinal * options.shardExamples
-      let expected = min(options.shardExamples, split.count - first)
-      if shard.first != first || shard.count != expected { shardExamples = shard.count }
+      if !shard.isCut(by: options.shardExamples, split) { shardExamples = shard.count }
     }
     if let (has, asks) = plan.difference(
       from: dataset, splits: splits, sources: try index.sources(of: dataset),

@@ -108,8 +108,7 @@ extension DatasetStore {
     let size = exact ?? parts.flatMap(\.splits).map(\.count).max() ?? 1
     for part in parts {
       for (split, record) in part.records {
-        let first = record.ordinal * size
-        guard record.first == first, record.count == min(size, split.count - first) else {
+        guard record.isCut(by: size, split) else {
           throw DatasetError.partDiffers(
             part.path, has: "\(record.count.grouped) examples per shard",
             first: parts.first?.path ?? "", holds: "\(size.grouped)", dataset: part.dataset.name)

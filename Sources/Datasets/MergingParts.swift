@@ -39,6 +39,15 @@ struct ShardPlace {
   }
 }
 
+extension ShardRecord {
+  /// Whether it lies where a split that is cut by count has it; a damaged row may hold any number.
+  func isCut(by shardExamples: Int, _ split: SplitRecord) -> Bool {
+    let (start, overflow) = ordinal.multipliedReportingOverflow(by: shardExamples)
+    return !overflow && start >= 0 && first == start
+      && count == min(shardExamples, split.count - start)
+  }
+}
+
 /// What one database has of a dataset.
 struct MergePart: Sendable {
   let path: String

@@ -78,6 +78,23 @@ struct DatabaseTests {
     #expect(FileManager.default.contents(atPath: folder.file("data.sqlite")) == before)
   }
 
+  @Test("a flipped bit that renames a column is damage, found without a crash")
+  func schema() throws {
+    let folder = try smallFolder()
+    let code = """
+      data = bytearray(open("data.sqlite", "rb").read())
+      place = data.index(b"sha256 BLOB NOT NULL,\\n meta_bytes")
+      data[place + 5] ^= 128
+      open("data.sqlite", "wb").write(data)
+      """
+    let changed = try Program.python(code, in: folder.path)
+    #expect(changed.exit == 0, "\(changed.error)")
+    for command in [["verify"], ["stats", "listops-64"], small] {
+      let outcome = try Program.lraData.run(command, in: folder.path)
+      #expect([3, 4].contains(outcome.exit), "\(command) \(outcome.exit) \(outcome.error)")
+    }
+  }
+
   @Test("a folder that cannot be written leaves nothing half-written")
   func readOnly() throws {
     let folder = try smallFolder()

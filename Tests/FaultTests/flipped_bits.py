@@ -17,6 +17,12 @@ parser.add_argument("--workers", type=int, default=2)
 options = parser.parse_args()
 tool = os.path.abspath(options.tool)
 root = tempfile.mkdtemp(prefix="lra-flips-")
+sizes = ["--validation", "8", "--test", "0", "--quiet"]
+made = [
+    ["listops", "--len", "64", "--train", "400", "--shard-examples", "200", *sizes],
+    ["pathfinder", "--difficulty", "easy", "--segmentation", "single", "--train", "60", "--shard-examples", "32",
+     *sizes],
+]
 names = ["listops-64", "pathfinder32-easy-segmentation"]
 
 
@@ -26,12 +32,9 @@ def run(folder, *command):
 
 def prepare(folder):
     os.mkdir(folder)
-    sizes = ["--validation", "8", "--test", "0", "--quiet"]
-    for command in (["listops", "--len", "64", "--train", "400", "--shard-examples", "200"],
-                    ["pathfinder", "--difficulty", "easy", "--segmentation", "single", "--train", "60",
-                     "--shard-examples", "32"]):
-        made = run(folder, "gen", *command, *sizes)
-        assert made.returncode == 0, made.stderr
+    for command in made:
+        outcome = run(folder, "gen", *command)
+        assert outcome.returncode == 0, outcome.stderr
     for name in names:
         assert run(folder, "manifest", name, "--out", f"{name}.json").returncode == 0
     os.remove(f"{folder}/data.sqlite.lock")
@@ -63,35 +66,43 @@ def contents(folder):
 
 def judge(folder, path, data, number):
     """Writes the damaged file, asks the tool, puts the file back; returns how the damage was met."""
-    with open(f"{folder}/{path}", "rb") as file:
-        sound = file.read()
-    with open(f"{folder}/{path}", "wb") as file:
-        file.write(data)
     try:
-        if path.endswith(".json"):
-            name = path.removesuffix(".json")
-            codes = {run(folder, "diff", path, name).returncode}
-            kind = "found by diff"
-        else:
-            codes = {run(folder, "verify", "--json").returncode}
-            kind = "found by verify"
-        if any(code < 0 or code > 127 for code in codes):
-            return f"CRASH {codes}"
-        if codes == {0}:
-            if path == "data.sqlite" and rows(folder) == whole and (number % 10 or contents(folder) == expected):
-                return "changes nothing"
-            return "SILENT"
-        if path == "data.sqlite" or number % 10 == 0:
-            got = contents(folder) if not path.endswith(".json") else expected
-            if got is not None and got != expected:
-                return "READ WRONG"
-        return kind
+        result = ask(folder, path, data, number)
+        if path == "data.sqlite" and number // len(kinds) % 4 == 0:
+            # Whatever stands in the index, the commands that read all of it end with a code of theirs.
+            for command in (["merge", "data.sqlite", "--name", names[0], "--db", "out.sqlite", "--dry-run"],
+                            ["gen", *made[0]]):
+                code = run(folder, *command).returncode
+                if code < 0 or code > 127:
+                    return f"CRASH of {command[0]}: {code}"
+        return result
     finally:
         with open(f"{folder}/{path}", "wb") as file:
-            file.write(sound)
+            file.write(originals[path])
         for name in ("data.sqlite-journal", "data.sqlite.lock"):
             if os.path.exists(f"{folder}/{name}"):
                 os.remove(f"{folder}/{name}")
+
+
+def ask(folder, path, data, number):
+    deep = number // len(kinds) % 4 == 0
+    with open(f"{folder}/{path}", "wb") as file:
+        file.write(data)
+    if path.endswith(".json"):
+        code, kind = run(folder, "diff", path, path.removesuffix(".json")).returncode, "found by diff"
+    else:
+        code, kind = run(folder, "verify", "--json").returncode, "found by verify"
+    if code < 0 or code > 127:
+        return f"CRASH {code}"
+    if code == 0:
+        if path == "data.sqlite" and rows(folder) == whole and (not deep or contents(folder) == expected):
+            return "changes nothing"
+        return "SILENT"
+    if not path.endswith(".json") and (path == "data.sqlite" or deep):
+        got = contents(folder)
+        if got is not None and got != expected:
+            return "READ WRONG"
+    return kind
 
 
 folders = [f"{root}/{number}" for number in range(options.workers)]
@@ -103,7 +114,11 @@ assert whole and expected
 artefacts = sorted(
     os.path.relpath(os.path.join(place, name), folders[0])
     for place, _, found in os.walk(folders[0]) for name in found)
-sizes = {path: os.path.getsize(f"{folders[0]}/{path}") for path in artefacts}
+originals = {}
+for path in artefacts:
+    with open(f"{folders[0]}/{path}", "rb") as file:
+        originals[path] = file.read()
+lengths = {path: len(data) for path, data in originals.items()}
 
 # As many flips for every kind of file, at random places of random files of the kind.
 choice = random.Random(options.seed)
@@ -114,17 +129,16 @@ work = []
 for number in range(options.flips):
     kind = sorted(kinds)[number % len(kinds)]
     path = choice.choice(kinds[kind])
-    work.append(("flip", path, choice.randrange(sizes[path]), choice.randrange(8), number))
+    work.append(("flip", path, choice.randrange(lengths[path]), choice.randrange(8), number))
 for path in artefacts:
-    for size in range(0, sizes[path], options.step):
+    for size in range(0, lengths[path], options.step):
         work.append(("cut", path, size, 0, len(work)))
 
 
 def share(worker):
     folder, results = folders[worker], []
     for what, path, place, bit, number in work[worker::options.workers]:
-        with open(f"{folder}/{path}", "rb") as file:
-            data = bytearray(file.read())
+        data = bytearray(originals[path])
         if what == "flip":
             data[place] ^= 1 << bit
         else:
