@@ -46,7 +46,8 @@ public struct ArchitectureEntry: Sendable {
 /// Adding one is a file and a line here.
 public let architectures: [ArchitectureEntry] = [
   ArchitectureEntry(SetTransformer.self), ArchitectureEntry(StarTransformer.self),
-  ArchitectureEntry(RWKV.self), ArchitectureEntry(LoopedTransformer.self),
+  ArchitectureEntry(LowRankTransformer.self), ArchitectureEntry(RWKV.self),
+  ArchitectureEntry(LoopedTransformer.self),
 ]
 
 /// What can be compared: every mechanism in the standard encoder, then every architecture.

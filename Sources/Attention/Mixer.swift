@@ -73,7 +73,8 @@ public let mixers: [MixerEntry] = [
   MixerEntry(LinearTransformer.self), MixerEntry(Performer.self), MixerEntry(PerformerReLU.self),
   MixerEntry(Nystromformer.self), MixerEntry(Luna.self), MixerEntry(CosFormer.self),
   MixerEntry(FNet.self), MixerEntry(RoutingTransformer.self), MixerEntry(MemoryCompressed.self),
-  MixerEntry(ImageTransformer.self),
+  MixerEntry(ImageTransformer.self), MixerEntry(TransformerXL.self), MixerEntry(Kernelized.self),
+  MixerEntry(Skyformer.self), MixerEntry(Informer.self), MixerEntry(Taylor.self),
 ]
 
 /// The registry's entry for a name.

@@ -24,12 +24,17 @@ struct ArchitectureCase: CustomTestStringConvertible, Sendable {
     ],
     "star_transformer": [[:], ["layer_norm": .bool(false)]],
     "looped": [["loops": .integer(3), "mixer": .string("linear")]],
+    "low_rank": [["rank": .integer(3)]],
   ]
 
   var testDescription: String {
     let keys = keys.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
     return ([entry.mechanism.name] + (causal ? ["causal"] : []) + keys).joined(separator: ", ")
   }
+
+  /// float64, but for what runs on our own kernels.
+  var precise: Bool { entry.mechanism.name != "low_rank" }
+  var tolerance: Double { precise ? 1e-9 : 3e-5 }
 
   func model(_ change: (inout ModelConfiguration) -> Void = { _ in }) -> ModelConfiguration {
     var model = ModelConfiguration()
@@ -47,7 +52,7 @@ struct ArchitectureCase: CustomTestStringConvertible, Sendable {
       let parameter = named.parameter
       let noise = try Inputs.fill(parameter.value.shape, 37 + Double(index), 0.3) * 0.1
       try withoutGradient { try parameter.value.copy(from: parameter.value + noise.to(.float32)) }
-      try parameter.convert(to: .float64)
+      if precise { try parameter.convert(to: .float64) }
     }
     return encoder
   }
@@ -74,7 +79,7 @@ struct ArchitectureCase: CustomTestStringConvertible, Sendable {
     let context = try Inputs.context(
       rows.map(\.count), length, training: training, examples: examples)
     let (features, after) = try encoder.callAsFunction(ids(rows, length), context)
-    return try after.meanWeights().to(.float64).matmul(features).select(0, 1)
+    return try after.meanWeights().to(.float64).matmul(features.to(.float64)).select(0, 1)
   }
 
   private func gradients(_ encoder: any Encoder) throws -> [Double] {
@@ -109,8 +114,8 @@ struct ArchitectureCase: CustomTestStringConvertible, Sendable {
       try (found * Inputs.fill([1, 8], 1.3, 0.4)).sum().backward()
       return try found.doubles() + gradients(encoder)
     }
-    #expect(difference(results[1], results[0]) < 1e-9)
-    #expect(difference(results[2], results[0]) < 1e-9)
+    #expect(difference(results[1], results[0]) < example.tolerance)
+    #expect(difference(results[2], results[0]) < example.tolerance)
     #expect(results[0].contains { abs($0) > 1e-3 })
   }
 
@@ -122,8 +127,8 @@ struct ArchitectureCase: CustomTestStringConvertible, Sendable {
     for training in [false, true] {
       let both = try pooled(encoder, [a, b], 21, training: training, examples: [4, 9]).doubles()
       let swapped = try pooled(encoder, [b, a], 21, training: training, examples: [9, 4]).doubles()
-      #expect(difference(Array(both[..<8]), Array(swapped[8...])) < 1e-9)
-      #expect(difference(Array(both[8...]), Array(swapped[..<8])) < 1e-9)
+      #expect(difference(Array(both[..<8]), Array(swapped[8...])) < example.tolerance)
+      #expect(difference(Array(both[8...]), Array(swapped[..<8])) < example.tolerance)
       #expect(difference(Array(both[..<8]), Array(both[8...])) > 1e-3)
     }
   }
@@ -140,7 +145,7 @@ struct ArchitectureCase: CustomTestStringConvertible, Sendable {
         try encoder.callAsFunction(ids([row], 37), Inputs.context([37], 37)).0.doubles()
       }
       let end = (position + 1) * 8
-      #expect(difference(Array(results[0][..<end]), Array(results[1][..<end])) < 1e-10)
+      #expect(difference(Array(results[0][..<end]), Array(results[1][..<end])) < example.tolerance)
       #expect(difference(Array(results[0][end...]), Array(results[1][end...])) > 1e-3)
     }
   }
@@ -153,20 +158,22 @@ struct ArchitectureCase: CustomTestStringConvertible, Sendable {
       try (pooled(encoder, rows, 8) * Inputs.fill([2, 8], 1.3, 0.4)).sum()
     }
     try loss().backward()
+    let tolerance = example.precise ? 2e-6 : 1e-2
     for named in encoder.parameters {
       let value = named.parameter.value
       let kept = try value.detached() * 1
       let ray = try Inputs.fill(value.shape, 0.9, 0.2)
       let at = { (step: Double) in
         try withoutGradient {
-          try value.copy(from: kept + ray * step)
+          try value.copy(from: kept + ray.to(kept.elementType) * step)
           return try loss().item()
         }
       }
-      let expected = (try at(1e-6) - at(-1e-6)) / 2e-6
+      let step = example.precise ? 1e-6 : 1e-2
+      let expected = (try at(step) - at(-step)) / (2 * step)
       try withoutGradient { try value.copy(from: kept) }
       let along = try value.gradient.map { try ($0 * ray).sum().item() } ?? 0
-      #expect(abs(along - expected) < 2e-6 * max(1, abs(expected)), "\(named.name)")
+      #expect(abs(along - expected) < tolerance * max(1, abs(expected)), "\(named.name)")
     }
   }
 
