@@ -1,40 +1,97 @@
+import Foundation
 import Tensors
 
 /// Turns token ids into features, one per position.
 ///
 /// Padding contract: features at real positions equal those of the row without its padding.
-public protocol Architecture: Module {
-  /// The name in recipes.
-  static var name: String { get }
-
-  /// Parameters drawn by key.
-  init(_ model: ModelConfiguration, key: RandomKey) throws
-
+public protocol Encoder: Module {
   /// Token ids [B, L] to features [B, L', D] and the context whose lengths belong to them.
   func callAsFunction(_ ids: Tensor, _ context: Context) throws -> (Tensor, Context)
 }
 
+/// An encoder of its own form, where a mechanism in the standard encoder will not do.
+public protocol Architecture: Encoder {
+  /// Its own keys in a recipe, with defaults.
+  associatedtype Configuration: Codable & Sendable
+
+  /// Its line in the list of models.
+  static var mechanism: Mechanism { get }
+  /// The keys' defaults.
+  static var defaults: Configuration { get }
+
+  /// Parameters drawn by key; sizes that follow from length come from `model.maxLength`.
+  init(_ configuration: Configuration, _ model: ModelConfiguration, key: RandomKey) throws
+}
+
 /// One line of the registry: an architecture and how to build it.
 public struct ArchitectureEntry: Sendable {
-  /// The name in recipes.
-  public let name: String
-  let build: @Sendable (ModelConfiguration, RandomKey) throws -> any Architecture
+  /// Its line in the list of models.
+  public let mechanism: Mechanism
+  let build: @Sendable (ModelConfiguration, RandomKey) throws -> any Encoder
+  let check: @Sendable ([String: ConfigurationValue]) throws -> Void
 
   init<Kind: Architecture & SendableMetatype>(_ kind: Kind.Type) {
-    name = kind.name
-    build = { try Kind($0, key: $1) }
+    let mechanism = kind.mechanism
+    self.mechanism = mechanism
+    build = { model, key in
+      try Kind(
+        configuration(mechanism.name, Kind.defaults, model.attention), model, key: key)
+    }
+    check = { _ = try configuration(mechanism.name, Kind.defaults, $0) }
   }
 }
 
-/// Every architecture by name, the standard encoder first.
+/// Every architecture besides the standard encoder, in the order shown to users.
 ///
 /// Adding one is a file and a line here.
 public let architectures: [ArchitectureEntry] = [
-  ArchitectureEntry(StandardEncoder.self)
+  ArchitectureEntry(SetTransformer.self), ArchitectureEntry(StarTransformer.self),
+  ArchitectureEntry(LowRankTransformer.self), ArchitectureEntry(RWKV.self),
+  ArchitectureEntry(LoopedTransformer.self),
 ]
 
-/// The architecture that a model's type names, or the standard encoder around the mixer of that
-/// name.
-func architecture(for model: ModelConfiguration) -> ArchitectureEntry {
-  architectures.first { $0.name == model.modelType } ?? architectures[0]
+/// What can be compared: every mechanism in the standard encoder, then every architecture.
+public let mechanisms: [Mechanism] = mixers.map(\.mechanism) + architectures.map(\.mechanism)
+
+/// How to build what a model's type names.
+struct EncoderChoice {
+  let mechanism: Mechanism
+  let check: ([String: ConfigurationValue]) throws -> Void
+  let build: (ModelConfiguration, RandomKey) throws -> any Encoder
+
+  /// - Throws: `AttentionError` with code `usage`, naming all models.
+  init(_ name: String) throws {
+    if let entry = architectures.first(where: { $0.mechanism.name == name }) {
+      (mechanism, check, build) = (entry.mechanism, entry.check, entry.build)
+      return
+    }
+    guard let entry = mixers.first(where: { $0.mechanism.name == name }) else {
+      throw AttentionError.unknownModel(name, known: mechanisms.map(\.name))
+    }
+    (mechanism, check) = (entry.mechanism, entry.check)
+    build = { try StandardEncoder($0, key: $1) }
+  }
+}
+
+/// A recipe's keys over the defaults.
+///
+/// - Throws: `AttentionError` with code `usage` for an unknown key or a value of the wrong type.
+func configuration<Keys: Codable>(
+  _ name: String, _ defaults: Keys, _ given: [String: ConfigurationValue]
+) throws -> Keys {
+  do {
+    let known = try JSONDecoder().decode(
+      [String: ConfigurationValue].self, from: JSONEncoder().encode(defaults))
+    for key in given.keys.sorted() where known[key] == nil {
+      throw AttentionError.unknownKey(key, model: name, known: known.keys.sorted())
+    }
+    let merged = known.merging(given) { $1 }
+    return try JSONDecoder().decode(Keys.self, from: JSONEncoder().encode(merged))
+  } catch let error as DecodingError {
+    guard case .typeMismatch(_, let context) = error else {
+      throw AttentionError.badValue(name, "a value has the wrong type")
+    }
+    let path = context.codingPath.map(\.stringValue).joined(separator: ".")
+    throw AttentionError.badValue(name, "\(path) has the wrong type")
+  }
 }

@@ -9,7 +9,7 @@ import Tensors
 public struct Classifier: Module {
   /// What it was built from.
   public let model: ModelConfiguration
-  let encoder: any Architecture
+  let encoder: any Encoder
   let hidden: Linear
   let hidden2: Linear?
   let out: Linear
@@ -21,7 +21,7 @@ public struct Classifier: Module {
   public init(_ model: ModelConfiguration, key: RandomKey, device: Device = .cpu) throws {
     try Classifier.check(model)
     self.model = model
-    encoder = try architecture(for: model).build(model, key["encoder"])
+    encoder = try EncoderChoice(model.modelType).build(model, key["encoder"])
     let pair = model.numTowers == 2
     let parts = pair ? (model.interaction == .nli ? 4 : 2) : 1
     let last = pair ? model.mlpDim / 2 : model.mlpDim
@@ -34,9 +34,9 @@ public struct Classifier: Module {
   /// Whether a configuration can be built, without building it.
   public static func check(_ model: ModelConfiguration) throws {
     guard (1...2).contains(model.numTowers) else { throw AttentionError.towers(model.numTowers) }
-    let entry = try mixer(named: model.modelType)
-    try entry.check(model.attention)
-    if model.causal && !entry.mechanism.directions.contains(.causal) {
+    let choice = try EncoderChoice(model.modelType)
+    try choice.check(model.attention)
+    if model.causal && !choice.mechanism.directions.contains(.causal) {
       throw AttentionError.notCausal(model.modelType)
     }
   }

@@ -51,14 +51,8 @@ struct Block: Module {
 /// As LRA's backbone (spec of the released code: embeddings N(0, 1), dropout after positions, a
 /// final norm), but padding never reaches a real position. With `tied_weights` every layer is block
 /// 0; random numbers still differ by layer.
-public struct StandardEncoder: Architecture {
-  /// The name in recipes.
-  public static let name = "encoder"
-
-  let token: Parameter  // [V, D]
-  let cls: Parameter?  // [D]
-  let positionTable: Parameter?  // [positions, D]
-  let sinusoidTable: Tensor?  // [positions, D]
+public struct StandardEncoder: Encoder {
+  let embedding: Embedding
   let blocks: [Block]
   let norm: LayerNorm?
   let model: ModelConfiguration
@@ -66,19 +60,7 @@ public struct StandardEncoder: Architecture {
   /// Parameters drawn by key.
   public init(_ model: ModelConfiguration, key: RandomKey) throws {
     self.model = model
-    token = try .normal(
-      [model.vocabularySize, model.embDim], deviation: 1, key: key["embed.token"], kind: .embedding)
-    cls =
-      model.classifierPool == .cls
-      ? try .constant([model.embDim], 0, kind: .embedding) : nil
-    positionTable =
-      model.position == .learned
-      ? try .normal(
-        [model.positions, model.embDim], deviation: 0.02, key: key["embed.position"],
-        kind: .embedding) : nil
-    sinusoidTable =
-      model.position == .sinusoidal
-      ? try sinusoids(length: model.positions, width: model.embDim) : nil
+    embedding = try Embedding(model, key: key)
     blocks = try (0..<(model.tiedWeights ? 1 : model.numLayers)).map {
       var own = model
       own.layer = $0
@@ -90,21 +72,7 @@ public struct StandardEncoder: Architecture {
   /// Token ids [B, L] (int64, 0 is padding) to features [B, L, D], or [B, L+1, D] after a CLS
   /// vector.
   public func callAsFunction(_ ids: Tensor, _ context: Context) throws -> (Tensor, Context) {
-    guard ids.size(1) <= model.maxLength else {
-      throw AttentionError.tooLong(ids.size(1), maxLength: model.maxLength)
-    }
-    var x = try token.value.rows(ids)  // [B, L, D]
-    var context = context
-    if let cls {
-      let front = try cls.value.reshaped([1, 1, model.embDim])
-        .expanded([ids.size(0), 1, model.embDim])  // [B, 1, D]
-      x = try .concatenated([front, x], 1)  // [B, L+1, D]
-      context = try context.withLeadingPosition()
-    }
-    if let table = try positionTable?.value ?? sinusoidTable?.to(context.device) {
-      x = try x + table.slice(0..<x.size(1), 0)  // [B, L, D]
-    }
-    x = try context.dropout(x, model.dropoutRate, layer: -1, site: "embedding")
+    var (x, context) = try embedding(ids, context)  // [B, L, D]
     for layer in 0..<model.numLayers {
       x = try blocks[model.tiedWeights ? 0 : layer](x, context, layer: layer)
     }
@@ -113,12 +81,8 @@ public struct StandardEncoder: Architecture {
 
   /// `embed.*`, `blocks.{i}.*`, `norm.*`.
   public var parameters: [NamedParameter] {
-    var all = [NamedParameter("embed.token.weight", token)]
-    if let positionTable { all.append(NamedParameter("embed.position.weight", positionTable)) }
-    if let cls { all.append(NamedParameter("embed.cls", cls)) }
-    for (index, block) in blocks.enumerated() {
-      all += block.parameters.prefixed("blocks.\(index)")
-    }
-    return all + (norm?.parameters.prefixed("norm") ?? [])
+    embedding.parameters.prefixed("embed")
+      + blocks.enumerated().flatMap { $1.parameters.prefixed("blocks.\($0)") }
+      + (norm?.parameters.prefixed("norm") ?? [])
   }
 }

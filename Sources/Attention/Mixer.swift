@@ -1,4 +1,3 @@
-import Foundation
 import Tensors
 
 /// Which way a mechanism can look.
@@ -54,33 +53,13 @@ public struct MixerEntry: Sendable {
   let check: @Sendable ([String: ConfigurationValue]) throws -> Void
 
   init<Kind: Mixer & SendableMetatype>(_ kind: Kind.Type) {
-    mechanism = kind.mechanism
+    let mechanism = kind.mechanism
+    self.mechanism = mechanism
     build = { model, key in
-      try Kind(Self.configuration(of: Kind.self, model.attention), model, key: key)
+      try Kind(
+        configuration(mechanism.name, Kind.defaults, model.attention), model, key: key)
     }
-    check = { _ = try Self.configuration(of: Kind.self, $0) }
-  }
-
-  private static func configuration<Kind: Mixer & SendableMetatype>(
-    of kind: Kind.Type, _ given: [String: ConfigurationValue]
-  ) throws -> Kind.Configuration {
-    let name = kind.mechanism.name
-    do {
-      let defaults = try JSONDecoder().decode(
-        [String: ConfigurationValue].self, from: JSONEncoder().encode(kind.defaults))
-      for key in given.keys.sorted() where defaults[key] == nil {
-        throw AttentionError.unknownKey(key, model: name, known: defaults.keys.sorted())
-      }
-      let merged = defaults.merging(given) { $1 }
-      return try JSONDecoder().decode(Kind.Configuration.self, from: JSONEncoder().encode(merged))
-    } catch let error as DecodingError {
-      throw AttentionError.badValue(name, Self.reason(error))
-    }
-  }
-
-  private static func reason(_ error: DecodingError) -> String {
-    guard case .typeMismatch(_, let context) = error else { return "a value has the wrong type" }
-    return "\(context.codingPath.map(\.stringValue).joined(separator: ".")) has the wrong type"
+    check = { _ = try configuration(mechanism.name, Kind.defaults, $0) }
   }
 }
 
@@ -94,7 +73,8 @@ public let mixers: [MixerEntry] = [
   MixerEntry(LinearTransformer.self), MixerEntry(Performer.self), MixerEntry(PerformerReLU.self),
   MixerEntry(Nystromformer.self), MixerEntry(Luna.self), MixerEntry(CosFormer.self),
   MixerEntry(FNet.self), MixerEntry(RoutingTransformer.self), MixerEntry(MemoryCompressed.self),
-  MixerEntry(ImageTransformer.self),
+  MixerEntry(ImageTransformer.self), MixerEntry(TransformerXL.self), MixerEntry(Kernelized.self),
+  MixerEntry(Skyformer.self), MixerEntry(Informer.self), MixerEntry(Taylor.self),
 ]
 
 /// The registry's entry for a name.

@@ -123,29 +123,10 @@ public struct Nystromformer: Mixer {
     let core = try weights(queries, keys, columns).filled(where: empty.or(columns), 0)
     let none = try Tensor.zeros([1, 1, 1, length], .bool, on: q.device)
     let far = try weights(queries, k, padding ?? none)  // [B, H, m, L]
-    let inverse = try Self.inverse(
+    let inverse = try iterativeInverse(
       core, iterations: configuration.iterations, global: configuration.globalInit)
     let first = try context.dropout(
       near, dropoutRate, layer: layer, site: "attention.probability")
     return try first.matmul(inverse.matmul(far.matmul(v)))
-  }
-
-  /// The Moore-Penrose inverse by a third-order iteration (Razavi and others 2014): [..., m, m].
-  ///
-  /// - Parameter global: starts from one maximum over all matrices instead of each matrix's own.
-  static func inverse(_ a: Tensor, iterations: Int, global: Bool = false) throws -> Tensor {
-    let m = a.size(-1)
-    let identity = try mask(m, m, on: a.device) { $0 == $1 }.to(a.elementType)
-    let largest = { (sums: Tensor) in
-      try (global ? sums.reshaped([-1]).max(0) : sums.max(-1).unsqueezed(-1))
-        .clamped(least: 1e-6)
-    }
-    var z = try a.transposed(-2, -1) / (largest(a.sum([-2])) * largest(a.sum([-1])))
-    for _ in 0..<iterations {
-      let az = try a.matmul(z)
-      let inner = try identity * 15 - az.matmul(identity * 7 - az)
-      z = try z.matmul(identity * 13 - az.matmul(inner)) * 0.25
-    }
-    return z
   }
 }

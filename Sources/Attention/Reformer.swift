@@ -11,7 +11,8 @@ import Tensors
 /// Padded tokens have a last bucket of their own and are not attended; chunk 0 looks back at the chunk
 /// of a row's last token; the number of buckets comes from the longest length. So padding changes
 /// nothing. Rotations are new in every training step (by its key); evaluation uses the checkpoint's.
-/// The causal form sees earlier tokens only.
+/// The causal form sees earlier tokens only; which of those one to two chunks away it meets depends on the
+/// hash order of all tokens, as published.
 ///
 /// Kitaev and others 2020, arXiv 2001.04451, section 2; the count correction from its appendix A.
 public struct Reformer: Mixer {

@@ -16,6 +16,7 @@
 #include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/linalg_pinv.h>
 #include <ATen/ops/linalg_qr.h>
+#include <ATen/ops/linalg_svd.h>
 #include <ATen/ops/log.h>
 #include <ATen/ops/logical_and.h>
 #include <ATen/ops/logical_not.h>
@@ -141,6 +142,18 @@ ct_tensor ct_orthogonal(ct_tensor x, int positive) {
   return guarded([&] {
     auto [q, r] = at::linalg_qr(tensor(x).detach());
     return positive ? at::mul(q, at::sign(r.diagonal())) : q;
+  });
+}
+ct_tensor ct_svd_left(ct_tensor x, int64_t rank) {
+  return guarded([&] {
+    auto [u, s, vh] = at::linalg_svd(tensor(x).detach(), /*full_matrices=*/false);
+    return at::mul(u.narrow(1, 0, rank), s.narrow(0, 0, rank));
+  });
+}
+ct_tensor ct_svd_right(ct_tensor x, int64_t rank) {
+  return guarded([&] {
+    auto [u, s, vh] = at::linalg_svd(tensor(x).detach(), /*full_matrices=*/false);
+    return vh.narrow(0, 0, rank).contiguous();
   });
 }
 ct_tensor ct_pseudo_inverse(ct_tensor x) {

@@ -114,6 +114,12 @@ public struct Linear: Module {
     self.bias = bias ? try .constant([output], 0, kind: .bias) : nil
   }
 
+  /// A layer of given parameters.
+  public init(weight: Parameter, bias: Parameter?) {
+    self.weight = weight
+    self.bias = bias
+  }
+
   /// [..., in] to [..., out].
   public func callAsFunction(_ x: Tensor) throws -> Tensor {
     try x.linear(weight.value, bias?.value)

@@ -140,6 +140,14 @@ extension Tensor {
     try Tensor(ct_orthogonal(handle, positive ? 1 : 0))
   }
 
+  /// The best factors of a rank (Eckart & Young 1936): this [out, in] is about left [out, rank] times
+  /// right [rank, in]; without gradient.
+  public func factors(rank: Int) throws -> (left: Tensor, right: Tensor) {
+    (
+      try Tensor(ct_svd_left(handle, Int64(rank))), try Tensor(ct_svd_right(handle, Int64(rank)))
+    )
+  }
+
   /// The Moore-Penrose inverse of the last two dimensions.
   public func pseudoInverse() throws -> Tensor { try Tensor(ct_pseudo_inverse(handle)) }
 }

@@ -34,7 +34,7 @@ struct Bench: ParsableCommand {
 
   func run() throws {
     guard steps > 0, batch > 0 else { throw Failure.usage("--steps and --batch are at least 1") }
-    let names = models == "all" ? mixers.map(\.mechanism.name) : list(models)
+    let names = models == "all" ? mechanisms.map(\.name) : list(models)
     let sizes = try list(lengths).map(tokens)
     if inProcess { return try measureHere(names, sizes) }
     var cases: [Benchmark.Case] = []

@@ -29,8 +29,7 @@ struct Models: ParsableCommand {
 
   func run() throws {
     _ = try Engine.start(threads: 1)
-    let rows = try mixers.map { entry in
-      let mechanism = entry.mechanism
+    let rows = try mechanisms.map { mechanism in
       var request = RecipeRequest(task: "text")
       request.model = mechanism.name
       let model = try Classifier(

@@ -59,5 +59,12 @@ extension MixerCase {
       ],
       ["form": .string("1d"), "block_width": .integer(5), "flange_height": .integer(3)],
     ],
+    "transformer_xl": [
+      ["segment_length": .integer(5), "memory_length": .integer(7)],
+      ["segment_length": .integer(8), "memory_length": .integer(0)],
+    ],
+    "skyformer": [["nb_features": .integer(6)]],
+    "informer": [["factor": .integer(1)]],
+    "taylor": [[:], ["degree": .integer(4), "bound": .number(2)]],
   ]
 }

@@ -36,6 +36,11 @@ struct MixerCase: CustomTestStringConvertible, Sendable {
     entry.mechanism.name != "image_transformer" || keys["form"] == .string("1d")
   }
 
+  /// Whether gradients are those of the function: Transformer-XL's memory carries none on purpose.
+  var differentiable: Bool {
+    entry.mechanism.name != "transformer_xl" || keys["memory_length"] == .integer(0)
+  }
+
   /// float64, but for what runs on our own kernels.
   var precise: Bool { entry.mechanism.name != "transformer" }
   var tolerance: Double { precise ? 1e-9 : 2e-5 }
@@ -191,10 +196,12 @@ struct MixerCase: CustomTestStringConvertible, Sendable {
       let before = try out.slice(0..<(position + 1), 1).doubles()
       #expect(difference(try other.doubles(), before) < example.tolerance, "position \(position)")
     }
-    #expect(reached > 80)
+    #expect(reached > 60)
   }
 
-  @Test("gradients equal central differences", arguments: MixerCase.all)
+  @Test(
+    "gradients equal central differences",
+    arguments: MixerCase.all.filter { $0.differentiable })
   func gradientCheck(example: MixerCase) throws {
     let (length, width, step) = (8, 4, example.precise ? 1e-6 : 1e-2)
     let mixer = try example.build(width: width, maxLength: length)

@@ -80,6 +80,9 @@ ct_tensor ct_conv1d(ct_tensor x, ct_tensor weight, int64_t stride, int64_t paddi
 ct_tensor ct_fourier2(ct_tensor x);
 /// Q of x = QR; with `positive`, of the factorisation whose R has a positive diagonal (no gradient).
 ct_tensor ct_orthogonal(ct_tensor x, int positive);
+/// The `rank` largest singular values with their vectors: [out, rank] (times the values), [rank, in]; no gradient.
+ct_tensor ct_svd_left(ct_tensor x, int64_t rank);
+ct_tensor ct_svd_right(ct_tensor x, int64_t rank);
 /// The Moore-Penrose inverse of the last two dimensions.
 ct_tensor ct_pseudo_inverse(ct_tensor x);
 

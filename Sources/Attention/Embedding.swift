@@ -1,0 +1,57 @@
+import Tensors
+
+/// Token ids to vectors: a table, an optional CLS vector in front, places.
+struct Embedding: Module {
+  let token: Parameter  // [V, D]
+  let cls: Parameter?  // [D]
+  let positionTable: Parameter?  // [positions, D]
+  let sinusoidTable: Tensor?  // [positions, D]
+  let model: ModelConfiguration
+
+  init(_ model: ModelConfiguration, key: RandomKey) throws {
+    self.model = model
+    token = try .normal(
+      [model.vocabularySize, model.embDim], deviation: 1, key: key["embed.token"], kind: .embedding)
+    cls =
+      model.classifierPool == .cls
+      ? try .constant([model.embDim], 0, kind: .embedding) : nil
+    positionTable =
+      model.position == .learned
+      ? try .normal(
+        [model.positions, model.embDim], deviation: 0.02, key: key["embed.position"],
+        kind: .embedding) : nil
+    sinusoidTable =
+      model.position == .sinusoidal
+      ? try sinusoids(length: model.positions, width: model.embDim) : nil
+  }
+
+  /// Ids [B, L] (int64, 0 is padding) to [B, L, D], or [B, L+1, D] after a CLS vector, and the context
+  /// of that length; with dropout.
+  func callAsFunction(_ ids: Tensor, _ context: Context) throws -> (Tensor, Context) {
+    guard ids.size(1) <= model.maxLength else {
+      throw AttentionError.tooLong(ids.size(1), maxLength: model.maxLength)
+    }
+    var x = try token.value.rows(ids)  // [B, L, D]
+    var context = context
+    if let cls {
+      let front = try cls.value.reshaped([1, 1, model.embDim])
+        .expanded([ids.size(0), 1, model.embDim])  // [B, 1, D]
+      x = try .concatenated([front, x], 1)  // [B, L+1, D]
+      context = try context.withLeadingPosition()
+    }
+    if let table = try positionTable?.value ?? sinusoidTable?.to(context.device) {
+      x = try x + table.slice(0..<x.size(1), 0)  // [B, L, D]
+    }
+    return (
+      try context.dropout(x, model.dropoutRate, layer: -1, site: "embedding"), context
+    )
+  }
+
+  /// `token.weight`, `position.weight`, `cls`.
+  var parameters: [NamedParameter] {
+    var all = [NamedParameter("token.weight", token)]
+    if let positionTable { all.append(NamedParameter("position.weight", positionTable)) }
+    if let cls { all.append(NamedParameter("cls", cls)) }
+    return all
+  }
+}

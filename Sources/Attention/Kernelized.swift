@@ -1,0 +1,62 @@
+import Tensors
+
+/// Kernelized attention: a Gaussian kernel in place of softmax, without normalisation.
+///
+/// `exp(-|q - k|² / 2√E) V`: the logits of softmax attention less half the squared lengths of query and key,
+/// so that no row has to be divided by its sum. Time and memory are O(L²). Padded keys are not attended; a
+/// causal token sees itself and earlier ones.
+///
+/// Chen and others 2021 (Skyformer), arXiv 2111.00035, section 4.1.
+public struct Kernelized: Mixer {
+  /// It has no keys of its own.
+  public struct Configuration: Codable, Sendable {}
+
+  /// Its line in the list of models.
+  public static let mechanism = Mechanism(
+    name: "kernelized", summary: "Gaussian kernel, not normalised", time: "L^2 d", memory: "L^2",
+    directions: [.bidirectional, .causal], paper: "2111.00035")
+  /// No keys.
+  public static let defaults = Configuration()
+
+  let heads: Heads
+  let causal: Bool
+  let dropoutRate: Double
+
+  /// Four projections and nothing else.
+  public init(_ configuration: Configuration, _ model: ModelConfiguration, key: RandomKey) throws {
+    heads = try Heads(model, key: key)
+    causal = model.causal
+    dropoutRate = model.attentionDropoutRate
+  }
+
+  /// [B, L, D] to [B, L, D].
+  public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
+    let (q, k, v) = try heads.split(x)  // [B, H, L, E] each
+    let attended = try attend(q, k, v, context, layer: layer)
+    return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
+  }
+
+  /// The projections.
+  public var parameters: [NamedParameter] { heads.parameters }
+
+  /// Queries, keys and values [B, H, L, E] to [B, H, L, E].
+  func attend(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ context: Context, layer: Int) throws
+    -> Tensor
+  {
+    let length = k.size(2)
+    var logits = try gaussianExponents(q, k) * heads.scale  // [B, H, L, L]
+    var blocked = try context.blockedKeys(upTo: length)
+      .map { try $0.reshaped([$0.size(0), 1, 1, length]) }
+    if causal { blocked = try blocked.or(mask(length, length, on: q.device) { $1 > $0 }) }
+    if let blocked { logits = try logits.filled(where: blocked, blockedLogit) }
+    let weights = try context.dropout(
+      logits.exp(), dropoutRate, layer: layer, site: "attention.probability")
+    return try weights.matmul(v)
+  }
+}
+
+/// `-|a - b|² / 2` for all pairs: [..., N, E] and [..., M, E] to [..., N, M].
+func gaussianExponents(_ a: Tensor, _ b: Tensor) throws -> Tensor {
+  let lengths = { (x: Tensor) in try (x * x).sum([-1], keep: true) * 0.5 }
+  return try a.matmul(b.transposed(-2, -1)) - lengths(a) - lengths(b).transposed(-2, -1)
+}

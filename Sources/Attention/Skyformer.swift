@@ -1,0 +1,108 @@
+import Tensors
+
+/// Skyformer: kernelized attention from m sampled queries and keys.
+///
+/// The Gaussian kernel of all queries and keys is approximated through m landmarks W, half of them queries and
+/// half keys: `κ(Q, W) (κ(W, W) + γ I)⁻¹ κ(W, K) V`, in O(L·m·D) time and O(L·m) memory; the inverse is an
+/// iteration on the matrix scaled by its row sums. Landmarks are sampled among a row's real tokens: new ones in
+/// every training step, by step and example; evaluation uses numbers of the checkpoint. Padded keys are not
+/// attended. Every output mixes all positions: the mechanism cannot be causal. There are no
+/// probabilities, so attention dropout has nothing to act on.
+///
+/// Chen and others 2021, arXiv 2111.00035, section 4.2; γ, the scaling and 6 iterations as in the
+/// authors' code.
+public struct Skyformer: Mixer {
+  /// The keys of `model.attention`.
+  public struct Configuration: Codable, Sendable {
+    /// Landmarks m, even, at least 2.
+    public var numFeatures = 128
+    /// Added to the diagonal, γ, above 0.
+    public var gamma = 0.1
+    /// Iterations of the inverse, at least 1.
+    public var iterations = 6
+
+    enum CodingKeys: String, CodingKey {
+      case gamma, iterations
+      case numFeatures = "nb_features"
+    }
+  }
+
+  /// Its line in the list of models.
+  public static let mechanism = Mechanism(
+    name: "skyformer", summary: "Gaussian kernel from m landmarks", time: "L m d", memory: "L m",
+    directions: [.bidirectional], paper: "2111.00035")
+  /// 128 landmarks.
+  public static let defaults = Configuration()
+
+  let heads: Heads
+  let samples: Parameter  // [m], in 0..<1
+  let configuration: Configuration
+
+  /// Four projections and the numbers of evaluation.
+  public init(_ configuration: Configuration, _ model: ModelConfiguration, key: RandomKey) throws {
+    let m = configuration.numFeatures
+    guard m >= 2 && m % 2 == 0 && configuration.gamma > 0 && configuration.iterations >= 1 else {
+      throw AttentionError.badValue(
+        Self.mechanism.name, "nb_features is even, gamma above 0, iterations at least 1")
+    }
+    heads = try Heads(model, key: key)
+    samples = try .buffer((Tensor.uniform([m], key: key["samples"]) + 1) * 0.5)
+    self.configuration = configuration
+  }
+
+  /// [B, L, D] to [B, L, D].
+  public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
+    let (q, k, v) = try heads.split(x)  // [B, H, L, E] each
+    let fixed = try samples.value.doubles()
+    let step = context.key[layer]["landmarks"]
+    let numbers = try context.examples.integers().map { example in
+      context.training
+        ? try Tensor.uniform([fixed.count], key: step[Int(example)]).doubles().map { ($0 + 1) / 2 }
+        : fixed
+    }
+    let places = zip(context.lengths, numbers).map { real, row in
+      row.map { min(Int($0 * Double(real)), max(0, real - 1)) }
+    }
+    let attended = try attend(q, k, v, context, places: places)
+    return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
+  }
+
+  /// The projections; the buffer `skyformer.samples` [m].
+  public var parameters: [NamedParameter] {
+    heads.parameters + [NamedParameter("skyformer.samples", samples)]
+  }
+
+  /// Queries, keys and values [B, H, L, E] to [B, H, L, E].
+  ///
+  /// - Parameter places: for every row m positions, of queries in the first half and keys in the
+  ///   second.
+  func attend(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ context: Context, places: [[Int]]) throws
+    -> Tensor
+  {
+    let (b, h, length, e) = (q.size(0), q.size(1), q.size(2), q.size(3))
+    let root = heads.scale.squareRoot()
+    let (queries, keys) = (try q * root, try k * root)
+    let half = configuration.numFeatures / 2
+    let picked = { (x: Tensor, range: Range<Int>) in
+      let flat = (0..<(b * h)).flatMap { head in
+        places[head / h][range].map { Int64(head * length + $0) }
+      }
+      return try x.reshaped([b * h * length, e]).picked(.from(flat, [flat.count]).to(q.device), 0)
+        .reshaped([b, h, half, e])
+    }
+    let landmarks = try Tensor.concatenated(
+      [picked(queries, 0..<half), picked(keys, half..<(2 * half))], 2)  // [B, H, m, E]
+    let identity = try mask(2 * half, 2 * half, on: q.device) { $0 == $1 }.to(q.elementType)
+    let core = try gaussianExponents(landmarks, landmarks).exp() + identity * configuration.gamma
+    let scale = try (core.sum([3], keep: true)).squareRoot()  // [B, H, m, 1]
+    let scaled = try core / scale / scale.transposed(2, 3)
+    let inverse = try iterativeInverse(scaled, iterations: configuration.iterations)
+    var far = try gaussianExponents(landmarks, keys)  // [B, H, m, L]
+    if let padding = try context.blockedKeys(upTo: length) {
+      far = try far.filled(
+        where: padding.reshaped([padding.size(0), 1, 1, length]), blockedLogit)
+    }
+    let summary = try inverse.matmul(far.exp().matmul(v) / scale) / scale  // [B, H, m, E]
+    return try gaussianExponents(queries, landmarks).exp().matmul(summary)
+  }
+}

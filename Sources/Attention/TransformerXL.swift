@@ -1,0 +1,141 @@
+import Foundation
+import Tensors
+
+/// Transformer-XL: segments read one after the other, each with a memory of the tokens before it.
+///
+/// A token attends to its segment and to the M tokens before the segment, whose states (the inputs of the
+/// same layer) carry no gradient. Since a whole sequence is at hand, all segments are computed at once: the
+/// outputs are those of reading segment by segment. Places enter as distances:
+/// `((q_i + u)·k_j + (q_i + w)·R_{i-j} W_r) / √E`, with fixed sinusoids R. Time is O(L·(s + M)·D), memory
+/// O(L·(s + M)). Causal as published; the bidirectional form sees all of its segment. Padded keys are
+/// not attended.
+///
+/// Dai and others 2019, arXiv 1901.02860, section 3. Deviation: u and w belong to a layer.
+public struct TransformerXL: Mixer {
+  /// The keys of `model.attention`.
+  public struct Configuration: Codable, Sendable {
+    /// Tokens of a segment, s, at least 1.
+    public var segmentLength = 512
+    /// Tokens of the memory, M, at least 0.
+    public var memoryLength = 512
+
+    enum CodingKeys: String, CodingKey {
+      case segmentLength = "segment_length"
+      case memoryLength = "memory_length"
+    }
+  }
+
+  /// Its line in the list of models.
+  public static let mechanism = Mechanism(
+    name: "transformer_xl", summary: "segments with memory, relative places",
+    time: "L (s + M) d", memory: "L (s + M)", directions: [.bidirectional, .causal],
+    paper: "1901.02860")
+  /// Segments and memory of 512 tokens.
+  public static let defaults = Configuration()
+
+  let heads: Heads
+  let place: Linear  // W_r
+  let contentBias: Parameter  // u [H, 1, E]
+  let placeBias: Parameter  // w [H, 1, E]
+  let configuration: Configuration
+  let model: ModelConfiguration
+
+  /// Five projections and two vectors for each head.
+  public init(_ configuration: Configuration, _ model: ModelConfiguration, key: RandomKey) throws {
+    guard configuration.segmentLength >= 1 && configuration.memoryLength >= 0 else {
+      throw AttentionError.badValue(
+        Self.mechanism.name, "segment_length is at least 1, memory_length at least 0")
+    }
+    guard model.position != .rotary && model.embDim % 2 == 0 else {
+      throw AttentionError.badValue(
+        Self.mechanism.name, "emb_dim is even, and positions are not rotary")
+    }
+    heads = try Heads(model, key: key)
+    place = try Linear(model.embDim, model.qkvDim, bias: false, key: key["r"])
+    let shape = [model.numHeads, 1, model.headWidth]
+    contentBias = try .normal(shape, deviation: 0.02, key: key["u"], kind: .bias)
+    placeBias = try .normal(shape, deviation: 0.02, key: key["w"], kind: .bias)
+    self.configuration = configuration
+    self.model = model
+  }
+
+  /// [B, L, D] to [B, L, D].
+  public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
+    let (q, k, v) = try heads.split(x)  // [B, H, L, E] each
+    // The same states without gradient: what the memory held.
+    let past = try x.detached()
+    let split = { (linear: Linear) in
+      try linear(past).widened()
+        .reshaped([x.size(0), x.size(1), heads.numHeads, heads.width]).transposed(1, 2)
+    }
+    let attended = try attend(
+      q, (k, v), (split(heads.key), split(heads.value)), context, layer: layer
+    ) { try place($0).widened() }
+    return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
+  }
+
+  /// The projections; `transformer_xl.{r.weight, u, w}`.
+  public var parameters: [NamedParameter] {
+    heads.parameters + place.parameters.prefixed("transformer_xl.r") + [
+      NamedParameter("transformer_xl.u", contentBias),
+      NamedParameter("transformer_xl.w", placeBias),
+    ]
+  }
+
+  /// Queries [B, H, L, E] over keys and values of their segment and, as memory, of those before.
+  ///
+  /// - Parameter project: sinusoids of distances [N, D] to [N, H E].
+  func attend(
+    _ q: Tensor, _ own: (Tensor, Tensor), _ memory: (Tensor, Tensor), _ context: Context,
+    layer: Int, project: (Tensor) throws -> Tensor
+  ) throws -> Tensor {
+    let (h, e) = (q.size(1), q.size(3))
+    let (s, m) = (min(configuration.segmentLength, q.size(2)), configuration.memoryLength)
+    let blocks = Blocks(size: s, length: q.size(2))
+    let before = min((m + s - 1) / s, blocks.count - 1)
+    let width = (before + 1) * s
+    let joined = { (memory: Tensor, own: Tensor) in
+      // Windows end with the segment itself, which comes with its gradient.
+      try Tensor.concatenated(
+        [
+          blocks.windows(memory, before: before, after: 0).slice(0..<(before * s), 3),
+          blocks.cut(own),
+        ], 3)  // [B, H, n, w, E]
+    }
+    let (keys, values) = (try joined(memory.0, own.0), try joined(memory.1, own.1))
+    let queries = try blocks.cut(q)  // [B, H, n, s, E]
+    // Distances i - j from width - 1 down to 1 - s.
+    let sinusoids = try Self.sinusoids(
+      from: width - 1, count: width + s - 1, width: model.embDim
+    ).to(q.elementType).to(q.device)
+    let places = try project(sinusoids).reshaped([width + s - 1, h, e])
+      .permuted([1, 2, 0]).unsqueezed(1)  // [H, 1, E, N]
+    let content = try (queries + contentBias.value.unsqueezed(1)).matmul(keys.transposed(3, 4))
+    let byDistance = try (queries + placeBias.value.unsqueezed(1)).matmul(places)
+    // Row a and slot b are at distance a + before s - b, which stands at s - 1 - a + b.
+    let index = try Tensor.from(
+      (0..<(s * width)).map { Int64(s - 1 - $0 / width + $0 % width) }, [1, 1, 1, s, width]
+    ).to(q.device).expanded([q.size(0), h, blocks.count, s, width])
+    let logits = try (content + byDistance.gathered(index, 4)) * heads.scale
+    let causal = model.causal
+    let outside = try mask(s, width, on: q.device) { row, slot in
+      slot < before * s - m || (causal && slot - before * s > row)
+    }
+    let blocked = try blocks.blockedWindows(context, before: before, after: 0).or(outside)
+    let source = KeySource(logits: logits, blocked: blocked) { try $0.matmul(values) }
+    return try blocks.joined(
+      context.attended([source], dropout: model.attentionDropoutRate, layer: layer))
+  }
+
+  /// Sines, then cosines, of distances first, first - 1, ...: [count, width].
+  private static func sinusoids(from first: Int, count: Int, width: Int) throws -> Tensor {
+    var values: [Double] = []
+    for index in 0..<count {
+      let angles = (0..<(width / 2)).map { pair in
+        Double(first - index) * pow(10_000, -2 * Double(pair) / Double(width))
+      }
+      values += angles.map { sin($0) } + angles.map { cos($0) }
+    }
+    return try .from(values, [count, width])
+  }
+}
