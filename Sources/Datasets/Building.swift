@@ -79,7 +79,7 @@ extension GenerationPlan {
     let shards = splits.reduce(0) {
       $0 + ($1.count + options.shardExamples - 1) / max(1, options.shardExamples)
     }
-    let perShard = form == .symbols ? NpyHeader.bytes : 2 * TarHeader.blockBytes
+    let perShard = form.isArray ? NpyHeader.bytes : 2 * TarHeader.blockBytes
     return GenerationEstimate(
       tokens: total * made.tokens / sample,
       bytes: total * (made.fileBytes - perShard) / sample + perShard * shards, shards: shards,

@@ -65,6 +65,11 @@ extension Manifest {
         "Linsley, Kim, Veerabadran, Windolf and Serre, Learning long-range spatial dependencies with "
           + "horizontal gated recurrent units, NeurIPS 2018, arXiv 1805.08315; " + benchmark
       )
+    case CIFAR10.task:
+      return (
+        "see the sources",
+        "Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009; " + benchmark
+      )
     default: return ("see the sources", benchmark)
     }
   }

@@ -103,7 +103,8 @@ public final class SplitReader: Sendable {
     }
   }
 
-  /// Gives the parts of an example to a body: its one sequence, or its image and its mask.
+  /// Gives the parts of an example to a body: its one sequence, its image and its mask, or its grey levels
+  /// and its planes of red, green and blue.
   ///
   /// - Throws: as `withSymbols(at:_:)`.
   public func withParts<Result>(
@@ -171,9 +172,11 @@ public enum SymbolKind: Sendable, Equatable {
       self = .greyLevels(size: size)
       return
     }
-    switch dataset.task {
-    case ListOpsConfiguration.task: self = .listOps
-    case IMDb.task: self = .bytes
+    let parameters = CanonicalJSON.decode(dataset.config) ?? [:]
+    switch (dataset.task, parameters["converter"]) {
+    case (ListOpsConfiguration.task, _): self = .listOps
+    case (IMDb.task, _), (_, LabelledText.kind): self = .bytes
+    case (CIFAR10.task, _): self = .greyLevels(size: CIFAR10.size)
     default: self = .numbers
     }
   }

@@ -12,6 +12,8 @@ public protocol Converter: Sendable {
   var datasetName: String { get }
   /// Everything that decides the content, apart from the sources.
   var parameters: [String: ParameterValue] { get }
+  /// Names of further parameters whose values the sources tell, as `num_classes`.
+  static var measured: Set<String> { get }
   /// Changes whenever the same sources give another content.
   static var version: Int { get }
 
@@ -21,6 +23,11 @@ public protocol Converter: Sendable {
   ///
   /// - Throws: `malformedInput` with the place.
   func read(_ sources: SourceReader) throws -> ConvertedContent
+}
+
+extension Converter {
+  /// None.
+  public static var measured: Set<String> { [] }
 }
 
 /// Whose splits a converted dataset has.
@@ -37,6 +44,8 @@ public struct ConvertedContent: Sendable {
   /// What users call the examples: `examples`, `reviews`, `images`.
   let unit: String
   var skipped: [SkippedFile] = []
+  /// The parameters that the sources told.
+  var measured: [String: ParameterValue] = [:]
   let makeShard: @Sendable (SplitSize, Range<Int>, GenerationPlan.Step) throws -> ShardContent
 
   init(
@@ -53,10 +62,12 @@ public struct ConvertedContent: Sendable {
 
   /// Sequences in memory.
   ///
-  /// - Parameter splits: rows in their final order.
+  /// - Parameters:
+  ///   - splits: rows in their final order.
+  ///   - form: how the shards hold them.
   init(
     _ symbols: [UInt8], splits: [(name: String, rows: [SequenceRow])], unit: String,
-    skipped: [SkippedFile] = []
+    skipped: [SkippedFile] = [], form: StoredForm = .symbols
   ) {
     let sizes = splits.enumerated().map {
       SplitSize(name: $1.name, ordinal: $0, count: $1.rows.count)
@@ -65,11 +76,14 @@ public struct ConvertedContent: Sendable {
     self.init(splits: sizes, unit: unit, skipped: skipped) { split, range, step in
       let rows = rows[split.ordinal][range]
       var shard = ShardContent(
-        first: range.lowerBound, capacity: rows.reduce(0) { $0 + $1.count })
+        first: range.lowerBound, capacity: rows.reduce(0) { $0 + $1.count + $1.behind }, form: form)
       try symbols.withUnsafeBufferPointer { symbols in
         for row in rows {
+          let end = row.start + row.count
           shard.append(
-            UnsafeBufferPointer(rebasing: symbols[row.start..<(row.start + row.count)]),
+            UnsafeBufferPointer(rebasing: symbols[row.start..<end]),
+            second: row.behind == 0
+              ? nil : UnsafeBufferPointer(rebasing: symbols[end..<(end + row.behind)]),
             label: row.label, meta: row.meta)
           try step(1)
         }
@@ -85,6 +99,8 @@ struct SequenceRow: Sendable {
   var count: Int
   var label: Int?
   var meta: String?
+  /// Bytes of a second part, directly behind the sequence.
+  var behind = 0
 }
 
 /// What a conversion did, or would do.
@@ -95,6 +111,13 @@ public struct ConversionResult: Sendable, Equatable {
   public let sources: [SourceRecord]
   /// Files that were left out.
   public let skipped: [SkippedFile]
+
+  /// A result, put together by hand.
+  public init(generation: GenerationResult, sources: [SourceRecord], skipped: [SkippedFile]) {
+    self.generation = generation
+    self.sources = sources
+    self.skipped = skipped
+  }
 }
 
 extension DatasetStore {
@@ -146,13 +169,15 @@ extension DatasetStore {
   }
 
   /// The dataset when it is complete with the same parameters and sources; these are hashed, not read.
-  private func complete(
+  func complete(
     _ converter: some Converter, _ name: String, _ paths: [String], _ options: GenerationOptions
   ) throws -> ConversionResult? {
+    let measured = type(of: converter).measured
     guard let index = try? Index(at: path, .read),
       let dataset = try index.datasets().first(where: { $0.name == name }), dataset.complete,
       dataset.task == converter.task, dataset.generatorVersion == type(of: converter).version,
-      dataset.config == CanonicalJSON.encode(converter.parameters)
+      let config = CanonicalJSON.decode(dataset.config),
+      config.filter({ !measured.contains($0.key) }) == converter.parameters
     else { return nil }
     let sources = try index.sources(of: dataset)
     var found: [SourceRecord] = []
@@ -170,13 +195,12 @@ extension DatasetStore {
       return nil
     }
     let splits = try index.splits(of: dataset)
-    let plan = GenerationPlan(
-      converter,
-      ConvertedContent(
-        splits: splits.map { SplitSize(name: $0.name, ordinal: $0.ordinal, count: $0.count) },
-        unit: "examples", skipped: []
-      ) { _, range, _ in ShardContent(first: range.lowerBound, capacity: 0) }, name: name,
-      sources: sources)
+    var content = ConvertedContent(
+      splits: splits.map { SplitSize(name: $0.name, ordinal: $0.ordinal, count: $0.count) },
+      unit: "examples", skipped: []
+    ) { _, range, _ in ShardContent(first: range.lowerBound, capacity: 0) }
+    content.measured = config.filter { measured.contains($0.key) }
+    let plan = GenerationPlan(converter, content, name: name, sources: sources)
     let generation = try Generation(plan, in: self, options).run()
     return ConversionResult(generation: generation, sources: sources, skipped: [])
   }
@@ -187,8 +211,9 @@ extension GenerationPlan {
     _ converter: some Converter, _ content: ConvertedContent, name: String,
     sources: [SourceRecord]
   ) {
+    let parameters = converter.parameters.merging(content.measured) { $1 }
     self.init(
-      name: name, task: converter.task, config: CanonicalJSON.encode(converter.parameters),
+      name: name, task: converter.task, config: CanonicalJSON.encode(parameters),
       seed: nil, generatorVersion: type(of: converter).version, splits: content.splits,
       unit: content.unit,
       sources: sources.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) },

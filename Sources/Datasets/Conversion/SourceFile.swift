@@ -72,9 +72,31 @@ struct SourceFile {
     }
   }
 
-  /// An error that names the file, and the line when there is one.
-  func malformed(_ what: String, line: Int? = nil) -> DatasetError {
-    .sourceMalformed(source, member: location == source ? nil : path, line: line, what)
+  /// Fills a buffer, less only at the end of the file.
+  ///
+  /// - Returns: how many bytes were read.
+  func fill(_ buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+    var filled = 0
+    while filled < buffer.count {
+      let count = try read(UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]))
+      if count == 0 { break }
+      filled += count
+    }
+    return filled
+  }
+
+  /// An error that names the file, and line and column or the byte when there is one.
+  func malformed(
+    _ what: String, line: Int? = nil, column: Int? = nil, byte: Int? = nil
+  ) -> DatasetError {
+    .sourceMalformed(
+      source, member: location == source ? nil : path, line: line, column: column, byte: byte,
+      what)
+  }
+
+  /// The error of a parser, with the file's name.
+  func malformed(_ error: MalformedBytes) -> DatasetError {
+    malformed(error.what, byte: error.byte)
   }
 }
 
@@ -84,4 +106,17 @@ public struct SkippedFile: Sendable, Equatable {
   public let path: String
   /// Why, in a few words.
   public let reason: String
+}
+
+/// What a parser of bytes in memory found, before a file's name is put to it.
+struct MalformedBytes: Error, Equatable {
+  /// Where, from 0.
+  let byte: Int
+  /// What is wrong there.
+  let what: String
+
+  init(_ byte: Int, _ what: String) {
+    self.byte = byte
+    self.what = what
+  }
 }

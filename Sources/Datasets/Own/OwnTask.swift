@@ -1,0 +1,161 @@
+/// What a user's own classification task is called, and how its splits come to be.
+///
+/// Splits are given by file names or by a column, or chosen here: validation are the examples whose row
+/// number (from 0, in decimal) has the smallest SHA-256, test the next ones. Where train and test are
+/// given, validation is taken from train.
+public struct OwnTask: Sendable, Equatable {
+  /// The task, none of LRA's.
+  public var task = "custom"
+  /// Validation examples to choose; nil for a tenth.
+  public var validation: Int?
+  /// Test examples to choose; nil for a tenth.
+  public var test: Int?
+
+  /// A task of its own name with a tenth each for validation and test.
+  public init() {}
+
+  /// LRA's own names, whose datasets follow their own rules.
+  public static let reserved = [
+    "listops", "text", "retrieval", "image", "pathfinder", "pathx",
+  ]
+  /// The greatest class.
+  static let greatestLabel = 65_535
+
+  /// - Throws: `usage`.
+  func validate() throws {
+    var mistakes: [String] = []
+    let allowed = task.utf8.allSatisfy {
+      UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 || UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0
+        || "-_".utf8.contains($0)
+    }
+    if OwnTask.reserved.contains(task) {
+      mistakes.append("--task \(task) is a task of LRA; name your own one")
+    } else if task.isEmpty || task.utf8.count > 40 || !allowed {
+      mistakes.append(
+        "--task \(CanonicalJSON.quoted(task)): lower-case letters, digits, - and _ allowed, at most 40"
+      )
+    }
+    for (option, count) in [("validation", validation), ("test", test)] {
+      if let count, count < 0 { mistakes.append("--\(option) is \(count), 0 or more allowed") }
+    }
+    if !mistakes.isEmpty { throw DatasetError.invalidParameter(mistakes.joined(separator: "\n")) }
+  }
+
+  /// The parameters that every task of one's own has; the sources tell the others.
+  func parameters(_ converter: String) -> [String: ParameterValue] {
+    [
+      "converter": .string(converter),
+      "test": test.map(ParameterValue.integer) ?? .string("1/10"),
+      "validation": validation.map(ParameterValue.integer) ?? .string("1/10"),
+    ]
+  }
+
+  static let measured: Set<String> = ["max_length", "num_classes", "vocabulary_size"]
+}
+
+/// A split that a user's files name.
+enum OwnSplit: String, CaseIterable {
+  case train
+  case validation
+  case test
+
+  /// A word for a split, as people write it.
+  init?(word: some StringProtocol) {
+    switch word.lowercased() {
+    case "train", "training": self = .train
+    case "validation", "valid", "val", "dev", "eval": self = .validation
+    case "test", "testing": self = .test
+    default: return nil
+    }
+  }
+
+  /// The split that a path names, in its last name before the others: `train_x.npy`, `test/labels.npy`.
+  init?(path: String) {
+    for name in path.split(separator: "/").reversed() {
+      for word in name.split(whereSeparator: { !$0.isLetter }) {
+        if let split = OwnSplit(word: word) {
+          self = split
+          return
+        }
+      }
+    }
+    return nil
+  }
+}
+
+/// Examples in memory, by the split that was given for them.
+struct OwnExamples {
+  /// nil: the split is to be chosen.
+  var rows: [OwnSplit?: [SequenceRow]] = [:]
+  private var greatestLabel = 0
+
+  /// Appends an example.
+  mutating func add(_ row: SequenceRow, _ split: OwnSplit?) {
+    greatestLabel = max(greatestLabel, row.label ?? 0)
+    rows[split, default: []].append(row)
+  }
+
+  /// The dataset's content.
+  ///
+  /// - Throws: `malformedInput` when some examples have a split and others do not; `usage` when there
+  ///   are not enough.
+  func content(
+    of task: OwnTask, _ symbols: [UInt8], vocabularySize: Int, from sources: String
+  ) throws -> ConvertedContent {
+    let splits = try splits(of: task, from: sources)
+    var content = ConvertedContent(symbols, splits: splits, unit: "examples")
+    content.measured = [
+      "max_length": .integer(rows.values.joined().map(\.count).max() ?? 0),
+      "num_classes": .integer(greatestLabel + 1), "vocabulary_size": .integer(vocabularySize),
+    ]
+    return content
+  }
+
+  private func splits(
+    of task: OwnTask, from sources: String
+  ) throws -> [(name: String, rows: [SequenceRow])] {
+    let open = rows[nil] ?? []
+    guard rows.count > 1 || open.isEmpty else {
+      return try chosen(open, task, validation: true, test: true)
+    }
+    guard open.isEmpty else {
+      throw DatasetError.sourceMalformed(
+        sources, member: nil, "some files name a split (train, validation, test), others do not",
+        next: "nothing was written; name the split in every file's name, or in none")
+    }
+    guard let train = rows[.train] else {
+      throw DatasetError.nothingFound(
+        sources, "training examples", expected: "a file or a column value with the word train")
+    }
+    for (option, asked, split) in [
+      ("validation", task.validation, OwnSplit.validation), ("test", task.test, .test),
+    ] where asked != nil && rows[split] != nil {
+      throw DatasetError.invalidParameter(
+        "--\(option) has no meaning: \(sources) has its own \(split.rawValue) split")
+    }
+    let made = try chosen(
+      train, task, validation: rows[.validation] == nil, test: rows[.test] == nil)
+    return made.map { name, chosen in
+      (name, OwnSplit(word: name).flatMap { $0 == .train ? nil : rows[$0] } ?? chosen)
+    }
+  }
+
+  /// Chooses splits among rows.
+  private func chosen(
+    _ rows: [SequenceRow], _ task: OwnTask, validation: Bool, test: Bool
+  ) throws -> [(name: String, rows: [SequenceRow])] {
+    let validation = validation ? task.validation ?? rows.count / 10 : 0
+    let test = test ? task.test ?? rows.count / 10 : 0
+    let (held, overflow) = validation.addingReportingOverflow(test)
+    guard !overflow, held < rows.count else {
+      throw DatasetError.invalidParameter(
+        "--validation \(validation) and --test \(test) leave nothing of \(rows.count.grouped) "
+          + "examples for training")
+    }
+    let split = HashSplit(count: rows.count, validation: validation, test: test) { String($0) }
+    return [
+      ("train", split.train.map { rows[$0] }), ("validation", split.validation.map { rows[$0] }),
+      ("test", split.test.map { rows[$0] }),
+    ]
+  }
+}
