@@ -36,7 +36,8 @@ struct SourceFile {
       throw malformed("\(bytes.grouped) bytes, at most \(limit.grouped) allowed")
     }
     let start = target.count
-    var step = bytes >= 0 ? max(bytes, 1) : 1 << 16
+    // A header may lie: memory grows with what is read.
+    var step = bytes >= 0 ? min(max(bytes, 1), 1 << 20) : 1 << 16
     while true {
       let filled = target.count
       target.append(contentsOf: repeatElement(0, count: step))
@@ -48,7 +49,7 @@ struct SourceFile {
       guard target.count - start <= limit else {
         throw malformed("more than \(limit.grouped) bytes")
       }
-      step = max(bytes - (target.count - start), 1 << 12)
+      step = min(max(bytes - (target.count - start), 1 << 12), 1 << 20)
     }
   }
 

@@ -147,7 +147,7 @@ public struct CIFAR10: Converter {
     }
 
     mutating func addPickle(_ file: SourceFile) throws -> [SequenceRow] {
-      let content = try file.contents(limit: 1 << 30)
+      let content = try file.contents()
       return try content.withUnsafeBytes { bytes in
         let batch: PickledBatch
         do throws(MalformedBytes) {
