@@ -107,7 +107,7 @@ import Testing
   func arrays() throws {
     let tokens = (0..<60).map { $0 % 5 == 4 ? 0 : $0 % 200 + 1 }
     try noise(
-      rounds: 400,
+      rounds: 250,
       [
         ("x.npy", npyFile("<i2", shape: "(12, 5)", elements(tokens, bytes: 2))),
         ("y.npy", npyFile("|u1", shape: "(12,)", [UInt8](repeating: 1, count: 12))),
@@ -119,7 +119,7 @@ import Testing
   func tables() throws {
     let lines = (0..<20).map { "\(["train", "dev", "test"][$0 % 3])\t\($0 % 4)\ttext number \($0)" }
     let text = "split\tlabel\ttext\r\n" + lines.joined(separator: "\r\n")
-    try noise(rounds: 400, [("a.tsv", Array(text.utf8))]) {
+    try noise(rounds: 250, [("a.tsv", Array(text.utf8))]) {
       _ = try $0.estimate(LabelledText(OwnTask()), from: [$1])
     }
   }
@@ -127,7 +127,7 @@ import Testing
   @Test("changed expressions, images and metadata of the release never crash and never write")
   func release() throws {
     let files = try TestRelease.files(images: 12)
-    try noise(rounds: 600, files) { _ = try $0.estimate(LRARelease(), from: [$1]) }
+    try noise(rounds: 300, files) { _ = try $0.estimate(LRARelease(), from: [$1]) }
   }
 
   @Test("changed pickles never crash and never write")

@@ -44,8 +44,9 @@ struct ConvertTests {
     #expect(text.exit == 65)
     #expect(
       text.error == """
+        custom · from films.tsv
         error: films.tsv:2:1: the label is "one"; an integer from 0 to 65535 expected
-        nothing was written; check the download
+        nothing was written; correct the file and run the same command again
 
         """)
     let json = try folder.data("convert", "tsv", "--from", "films.tsv", "--json")

@@ -16,6 +16,8 @@ struct SourceFile {
   let location: String?
   /// Gives the next bytes to a buffer; 0 at the end.
   let read: (UnsafeMutableRawBufferPointer) throws -> Int
+  /// What to do about a malformed file; nil for the files of others.
+  var advice: String?
 
   /// Its name without folders.
   var name: Substring {
@@ -92,7 +94,7 @@ struct SourceFile {
   ) -> DatasetError {
     .sourceMalformed(
       source, member: location == source ? nil : path, line: line, column: column, byte: byte,
-      what)
+      what, next: advice)
   }
 
   /// The error of a parser, with the file's name.

@@ -5,6 +5,8 @@ struct LabelledTable {
 
   /// Reads a file.
   mutating func add(_ file: SourceFile) throws {
+    var file = file
+    file.advice = OwnTask.advice
     var columns = Columns(split: nil, label: 0, text: 1, count: 2)
     let split = OwnSplit(path: file.path)
     try file.forEachLine { line in

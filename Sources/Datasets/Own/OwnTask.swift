@@ -18,6 +18,8 @@ public struct OwnTask: Sendable, Equatable {
   public static let reserved = [
     "listops", "text", "retrieval", "image", "pathfinder", "pathx",
   ]
+  /// What to do about a malformed file of one's own.
+  static let advice = "nothing was written; correct the file and run the same command again"
   /// The greatest class.
   static let greatestLabel = 65_535
 

@@ -10,6 +10,8 @@ struct TokenArrays {
 
   /// Reads a file.
   mutating func add(_ file: SourceFile) throws {
+    var file = file
+    file.advice = OwnTask.advice
     let header = try file.npyHeader()
     let split = OwnSplit(path: file.path)
     guard case .integer = header.element else {
