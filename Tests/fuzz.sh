@@ -82,7 +82,7 @@ for name in $targets; do
   target "$name" "$build/$name"
   findings=0
   (ulimit -c 0; cd "$work/found/$name" && "$build/$name" -max_total_time="$seconds" -max_len=4096 \
-    -timeout=20 -print_final_stats=1 "$work/corpus/$name" "$work/seeds/$name" > run.log 2>&1) || findings=1
+    -timeout=60 -print_final_stats=1 "$work/corpus/$name" "$work/seeds/$name" > run.log 2>&1) || findings=1
   runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/found/$name/run.log")
   edges=$(grep -oE 'cov: [0-9]+' "$work/found/$name/run.log" | tail -1)
   report+="$name: planted fault found after $planted runs; then ${runs:-?} runs in $seconds s, ${edges:-}, findings $findings"$'\n'
