@@ -8,10 +8,7 @@ rm -f "$folder"/lra-data*.txt
 export COLUMNS=80
 "$tool" --help > "$folder/lra-data.txt"
 for task in listops pathfinder; do "$tool" gen $task --help > "$folder/lra-data-gen-$task.txt"; done
-for kind in imdb cifar10 lra-release tsv npy; do
-  "$tool" convert $kind --help > "$folder/lra-data-convert-$kind.txt"
-done
-for command in gen convert ls show stats verify build manifest diff rm; do
+for command in gen ls show stats verify build manifest diff rm; do
   "$tool" $command --help > "$folder/lra-data-$command.txt"
 done
 train=$(dirname "$tool")/lra-train
