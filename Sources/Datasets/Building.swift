@@ -48,14 +48,22 @@ extension DatasetStore {
     var options = options
     options.shardExamples = manifest.shardExamples
     options.expected = manifest
-    let converter = converters.lazy.filter { $0.version == manifest.generatorVersion }
-      .compactMap { $0.init(parameters: manifest.parameters) }
-      .first { $0.task == manifest.task }
-    guard let converter else {
-      throw DatasetError.manifestNotBuildable(path, task: manifest.task)
-    }
     if sources.isEmpty {
       throw DatasetError.manifestNeedsSources(path, sources: manifest.sources.map(\.name))
+    }
+    let released = LRARelease.names.first {
+      ReleasedDataset(named: $0)?.parameters == manifest.parameters
+    }
+    if let released {
+      var release = LRARelease()
+      release.only = [released]
+      let made = try convertRelease(release, from: sources, name: name, options: options)
+      if let only = made.datasets.first { return only.generation }
+    }
+    let converter = converters.lazy.compactMap { $0(manifest.task, manifest.parameters) }
+      .first { type(of: $0).version == manifest.generatorVersion }
+    guard let converter else {
+      throw DatasetError.manifestNotBuildable(path, task: manifest.task)
     }
     return try convert(converter, from: sources, name: name, options: options).generation
   }
@@ -103,7 +111,7 @@ extension GenerationPlan {
     let mine = places.indices.filter(options.worker.makes).map { places[$0] }
     let total = mine.reduce(0) { $0 + $1.count }
     let shards = mine.count
-    let perShard = form == .symbols ? NpyHeader.bytes : 2 * TarHeader.blockBytes
+    let perShard = form.isArray ? NpyHeader.bytes : 2 * TarHeader.blockBytes
     return GenerationEstimate(
       tokens: total * made.tokens / sample,
       bytes: total * (made.fileBytes - perShard) / sample + perShard * shards, shards: shards,

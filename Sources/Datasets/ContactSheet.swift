@@ -40,7 +40,7 @@ public struct ContactSheet: Sendable {
       let label = reader.labels[position]
       write(label < 0 ? "-" : String(label), left, top)
       try reader.withParts(at: position) { parts in
-        for (index, part) in parts.enumerated() {
+        for (index, part) in parts.prefix(reader.hasMasks ? 2 : 1).enumerated() {
           draw(part, size, zoom, left + index * size * zoom, top + Digits.height + 3)
         }
       }

@@ -2,13 +2,20 @@
 
 extension DatasetError {
   /// A source or one of its files is not what it should be.
+  ///
+  /// - Parameters:
+  ///   - line: from 1, with the column in bytes, from 1.
+  ///   - byte: in files without lines, from 0.
   static func sourceMalformed(
-    _ source: String, member: String?, line: Int? = nil, _ what: String, next: String? = nil
+    _ source: String, member: String?, line: Int? = nil, column: Int? = nil, byte: Int? = nil,
+    _ what: String, next: String? = nil
   ) -> DatasetError {
-    let place = [source, member].compactMap { $0 }.joined(separator: ": ")
+    let file = [source, member].compactMap { $0 }.joined(separator: ": ")
+    let place = [line, column].compactMap { $0.map { ":\($0)" } }.joined()
+    let offset = byte.map { "byte \($0.grouped): " } ?? ""
     return DatasetError(
-      .malformedInput, "\(place)\(line.map { ":\($0)" } ?? ""): \(what)", path: source,
-      position: line, next: next ?? "nothing was written; check the download")
+      .malformedInput, "\(file)\(place): \(offset)\(what)", path: source,
+      position: line ?? byte, next: next ?? "nothing was written; check the download")
   }
 
   private static func member(

@@ -89,6 +89,11 @@ extension Manifest {
         "Radev, Muthukrishnan, Qazvinian and Abu-Jbara, The ACL Anthology Network Corpus, Language "
           + "Resources and Evaluation 47(4), 2013; " + benchmark
       )
+    case CIFAR10.task:
+      return (
+        "see the sources",
+        "Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009; " + benchmark
+      )
     default: return ("see the sources", benchmark)
     }
   }

@@ -165,8 +165,8 @@ public final class SplitReader: Sendable {
     }
   }
 
-  /// Gives the parts of an example to a body: its one sequence, its image and its mask, or the two
-  /// documents of a pair.
+  /// Gives the parts of an example to a body: its one sequence, its image and its mask, its grey levels and
+  /// its planes of red, green and blue, or the two documents of a pair.
   ///
   /// - Throws: as `withSymbols(at:_:)`.
   public func withParts<Result>(
@@ -278,9 +278,11 @@ public enum SymbolKind: Sendable, Equatable {
       self = .greyLevels(size: size)
       return
     }
-    switch dataset.task {
-    case ListOpsConfiguration.task: self = .listOps
-    case IMDb.task, AAN.task: self = .bytes
+    let parameters = CanonicalJSON.decode(dataset.config) ?? [:]
+    switch (dataset.task, parameters["converter"]) {
+    case (ListOpsConfiguration.task, _): self = .listOps
+    case (IMDb.task, _), (AAN.task, _), (_, LabelledText.kind): self = .bytes
+    case (CIFAR10.task, _): self = .greyLevels(size: CIFAR10.size)
     default: self = .numbers
     }
   }

@@ -6,7 +6,10 @@ import Datasets
 struct Convert: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Make a dataset from an archive, a folder or files.",
-    subcommands: [ConvertIMDb.self, ConvertAAN.self])
+    subcommands: [
+      ConvertIMDb.self, ConvertAAN.self, ConvertCIFAR10.self, ConvertRelease.self, ConvertTSV.self,
+      ConvertNpy.self,
+    ])
 }
 
 /// What every conversion takes.
@@ -37,7 +40,7 @@ struct ConversionOptions: ParsableArguments {
     try work.print(result)
   }
 
-  private func shownName(_ path: String) -> Substring {
+  func shownName(_ path: String) -> Substring {
     path.split(separator: "/").last ?? Substring(path)
   }
 }

@@ -91,7 +91,7 @@ struct Work: Sendable {
     next("lra-train \(db)")
   }
 
-  private func next(_ command: String) {
+  func next(_ command: String) {
     if !common.quiet { Terminal.err(Paint.standardError.dim("Next: ") + command) }
   }
 
@@ -106,7 +106,7 @@ struct Work: Sendable {
     if !common.quiet { result.notes.forEach(Terminal.err) }
   }
 
-  private func show(_ skipped: [SkippedFile]) {
+  func show(_ skipped: [SkippedFile]) {
     guard !skipped.isEmpty, !common.quiet else { return }
     Terminal.err("left out: \(Format.count(skipped.count)) file\(skipped.count == 1 ? "" : "s")")
     for file in skipped.prefix(5) { Terminal.err("  \(file.path): \(file.reason)") }
@@ -127,6 +127,20 @@ struct Work: Sendable {
           + "lra-data merge \(own) OTHERS... --db OUT.sqlite     when all workers are done")
     }
   }
+
+  /// Prints what was made when several datasets are, without what is next.
+  func print(_ result: GenerationResult) throws {
+    let digest = Format.digest(result.contentDigest)
+    Terminal.out(
+      result.state == .complete
+        ? "\(result.dataset) is complete (content digest \(digest)): nothing to do"
+        : "\(result.dataset) · \(summary(result)) · content digest \(digest)")
+  }
+
+  /// Ends the progress line.
+  func clear() { line.clear() }
+
+  var isJSON: Bool { common.json }
 
   private func summary(_ result: GenerationResult) -> String {
     let documents = result.splits.first { $0.name == PairSplits.documents }?.count ?? 0
@@ -166,9 +180,19 @@ struct Work: Sendable {
     }
     Terminal.out(([heading] + (found.map { [Work.sizes($0)] } ?? [])).joined(separator: " · "))
     show(skipped)
+    show(estimate)
+  }
+
+  /// Prints what one of several datasets would cost.
+  func show(_ estimate: GenerationEstimate, name: String, splits: [SplitSize]) {
+    Terminal.out("\(name) · \(Work.sizes(splits))")
+    show(estimate, name: name)
+  }
+
+  private func show(_ estimate: GenerationEstimate, name: String? = nil) {
     Terminal.out(
       "would make about \(Format.short(Double(estimate.tokens))) tokens in "
-        + "\(Format.count(estimate.shards)) shards, \(Format.bytes(estimate.bytes)) in data/\(name), "
+        + "\(Format.count(estimate.shards)) shards, \(Format.bytes(estimate.bytes)) in data/\(name ?? self.name), "
         + "in about \(Format.seconds(estimate.seconds)); nothing was written")
   }
 }

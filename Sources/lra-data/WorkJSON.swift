@@ -46,11 +46,6 @@ struct ConversionJSON: Encodable {
     let sha256: String
   }
 
-  private struct SkippedJSON: Encodable {
-    let path: String
-    let reason: String
-  }
-
   private enum CodingKeys: String, CodingKey { case sources, skipped }
 
   init(_ result: ConversionResult) {
@@ -58,7 +53,7 @@ struct ConversionJSON: Encodable {
     sources = result.sources.map {
       SourceJSON(name: $0.name, bytes: $0.bytes, sha256: Digest.hex($0.sha256))
     }
-    skipped = result.skipped.map { SkippedJSON(path: $0.path, reason: $0.reason) }
+    skipped = result.skipped.map(SkippedJSON.init)
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -66,6 +61,17 @@ struct ConversionJSON: Encodable {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(sources, forKey: .sources)
     try container.encode(skipped, forKey: .skipped)
+  }
+}
+
+/// A file that was left out.
+struct SkippedJSON: Encodable {
+  let path: String
+  let reason: String
+
+  init(_ file: SkippedFile) {
+    path = file.path
+    reason = file.reason
   }
 }
 

@@ -12,11 +12,10 @@ public protocol Converter: Sendable {
   var datasetName: String { get }
   /// Everything that decides the content, apart from the sources.
   var parameters: [String: ParameterValue] { get }
+  /// Names of further parameters whose values the sources tell, as `num_classes`.
+  static var measured: Set<String> { get }
   /// Changes whenever the same sources give another content.
   static var version: Int { get }
-
-  /// The converter of a manifest's parameters; nil when they are not its own.
-  init?(parameters: [String: ParameterValue])
 
   /// - Throws: `usage` for parameters that cannot be.
   func validate() throws
@@ -26,10 +25,19 @@ public protocol Converter: Sendable {
   func read(_ sources: SourceReader) throws -> ConvertedContent
 }
 
-/// Every converter that a manifest can name.
+extension Converter {
+  /// None.
+  public static var measured: Set<String> { [] }
+}
+
+/// The converters by task and parameters of a manifest, those of the release apart; nil for others' ones.
 ///
 /// Adding one is a file and a line here.
-let converters: [any Converter.Type] = [IMDb.self, AAN.self]
+let converters: [@Sendable (_ task: String, [String: ParameterValue]) -> (any Converter)?] = [
+  { IMDb(task: $0, parameters: $1) }, { AAN(task: $0, parameters: $1) },
+  { CIFAR10(task: $0, parameters: $1) }, { LabelledText(task: $0, parameters: $1) },
+  { LabelledArrays(task: $0, parameters: $1) },
+]
 
 /// Whose splits a converted dataset has.
 public enum SplitProtocol: String, Sendable, CaseIterable {
@@ -49,6 +57,8 @@ public struct ConvertedContent: Sendable {
   var pairs: [Int: [DocumentPair]] = [:]
   /// What users should know of the sources, a sentence each.
   var notes: [String] = []
+  /// The parameters that the sources told.
+  var measured: [String: ParameterValue] = [:]
   let makeShard: @Sendable (SplitSize, Range<Int>, GenerationPlan.Step) throws -> ShardContent
 
   init(
@@ -65,10 +75,12 @@ public struct ConvertedContent: Sendable {
 
   /// Sequences in memory.
   ///
-  /// - Parameter splits: rows in their final order.
+  /// - Parameters:
+  ///   - splits: rows in their final order.
+  ///   - form: how the shards hold them.
   init(
     _ symbols: [UInt8], splits: [(name: String, rows: [SequenceRow])], unit: String,
-    skipped: [SkippedFile] = []
+    skipped: [SkippedFile] = [], form: StoredForm = .symbols
   ) {
     let sizes = splits.enumerated().map {
       SplitSize(name: $1.name, ordinal: $0, count: $1.rows.count)
@@ -77,11 +89,14 @@ public struct ConvertedContent: Sendable {
     self.init(splits: sizes, unit: unit, skipped: skipped) { split, range, step in
       let rows = rows[split.ordinal][range]
       var shard = ShardContent(
-        first: range.lowerBound, capacity: rows.reduce(0) { $0 + $1.count })
+        first: range.lowerBound, capacity: rows.reduce(0) { $0 + $1.count + $1.behind }, form: form)
       try symbols.withUnsafeBufferPointer { symbols in
         for row in rows {
+          let end = row.start + row.count
           shard.append(
-            UnsafeBufferPointer(rebasing: symbols[row.start..<(row.start + row.count)]),
+            UnsafeBufferPointer(rebasing: symbols[row.start..<end]),
+            second: row.behind == 0
+              ? nil : UnsafeBufferPointer(rebasing: symbols[end..<(end + row.behind)]),
             label: row.label, meta: row.meta)
           try step(1)
         }
@@ -89,14 +104,6 @@ public struct ConvertedContent: Sendable {
       return shard
     }
   }
-}
-
-/// Where a sequence lies among the symbols in memory, and what it is.
-struct SequenceRow: Sendable {
-  var start: Int
-  var count: Int
-  var label: Int?
-  var meta: String?
 }
 
 /// What a conversion did, or would do.
@@ -109,6 +116,17 @@ public struct ConversionResult: Sendable, Equatable {
   public let skipped: [SkippedFile]
   /// What users should know of the sources, a sentence each.
   public let notes: [String]
+
+  /// A result, put together by hand.
+  public init(
+    generation: GenerationResult, sources: [SourceRecord], skipped: [SkippedFile],
+    notes: [String] = []
+  ) {
+    self.generation = generation
+    self.sources = sources
+    self.skipped = skipped
+    self.notes = notes
+  }
 }
 
 extension DatasetStore {
@@ -162,13 +180,15 @@ extension DatasetStore {
   }
 
   /// The dataset when it is complete with the same parameters and sources; these are hashed, not read.
-  private func complete(
+  func complete(
     _ converter: some Converter, _ name: String, _ paths: [String], _ options: GenerationOptions
   ) throws -> ConversionResult? {
+    let measured = type(of: converter).measured
     guard let index = try? Index(at: path, .read),
       let dataset = try index.datasets().first(where: { $0.name == name }), dataset.complete,
       dataset.task == converter.task, dataset.generatorVersion == type(of: converter).version,
-      dataset.config == CanonicalJSON.encode(converter.parameters)
+      let config = CanonicalJSON.decode(dataset.config),
+      config.filter({ !measured.contains($0.key) }) == converter.parameters
     else { return nil }
     let sources = try index.sources(of: dataset)
     var found: [SourceRecord] = []
@@ -186,13 +206,12 @@ extension DatasetStore {
       return nil
     }
     let splits = try index.splits(of: dataset)
-    let plan = GenerationPlan(
-      converter,
-      ConvertedContent(
-        splits: splits.map { SplitSize(name: $0.name, ordinal: $0.ordinal, count: $0.count) },
-        unit: "examples", skipped: []
-      ) { _, range, _ in ShardContent(first: range.lowerBound, capacity: 0) }, name: name,
-      sources: sources)
+    var content = ConvertedContent(
+      splits: splits.map { SplitSize(name: $0.name, ordinal: $0.ordinal, count: $0.count) },
+      unit: "examples", skipped: []
+    ) { _, range, _ in ShardContent(first: range.lowerBound, capacity: 0) }
+    content.measured = config.filter { measured.contains($0.key) }
+    let plan = GenerationPlan(converter, content, name: name, sources: sources)
     let generation = try Generation(plan, in: self, options).run()
     return ConversionResult(generation: generation, sources: sources, skipped: [], notes: [])
   }
@@ -203,8 +222,9 @@ extension GenerationPlan {
     _ converter: some Converter, _ content: ConvertedContent, name: String,
     sources: [SourceRecord]
   ) {
+    let parameters = converter.parameters.merging(content.measured) { $1 }
     self.init(
-      name: name, task: converter.task, config: CanonicalJSON.encode(converter.parameters),
+      name: name, task: converter.task, config: CanonicalJSON.encode(parameters),
       seed: nil, generatorVersion: type(of: converter).version, splits: content.splits,
       pairs: content.pairs, unit: content.unit,
       sources: sources.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) },

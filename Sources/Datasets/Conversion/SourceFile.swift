@@ -16,6 +16,8 @@ struct SourceFile {
   let location: String?
   /// Gives the next bytes to a buffer; 0 at the end.
   let read: (UnsafeMutableRawBufferPointer) throws -> Int
+  /// What to do about a malformed file; nil for the files of others.
+  var advice: String?
 
   /// Its name without folders.
   var name: Substring {
@@ -36,7 +38,8 @@ struct SourceFile {
       throw malformed("\(bytes.grouped) bytes, at most \(limit.grouped) allowed")
     }
     let start = target.count
-    var step = bytes >= 0 ? max(bytes, 1) : 1 << 16
+    // A header may lie: memory grows with what is read.
+    var step = bytes >= 0 ? min(max(bytes, 1), 1 << 20) : 1 << 16
     while true {
       let filled = target.count
       target.append(contentsOf: repeatElement(0, count: step))
@@ -48,7 +51,7 @@ struct SourceFile {
       guard target.count - start <= limit else {
         throw malformed("more than \(limit.grouped) bytes")
       }
-      step = max(bytes - (target.count - start), 1 << 12)
+      step = min(max(bytes - (target.count - start), 1 << 12), 1 << 20)
     }
   }
 
@@ -72,9 +75,31 @@ struct SourceFile {
     }
   }
 
-  /// An error that names the file, and the line when there is one.
-  func malformed(_ what: String, line: Int? = nil) -> DatasetError {
-    .sourceMalformed(source, member: location == source ? nil : path, line: line, what)
+  /// Fills a buffer, less only at the end of the file.
+  ///
+  /// - Returns: how many bytes were read.
+  func fill(_ buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+    var filled = 0
+    while filled < buffer.count {
+      let count = try read(UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]))
+      if count == 0 { break }
+      filled += count
+    }
+    return filled
+  }
+
+  /// An error that names the file, and line and column or the byte when there is one.
+  func malformed(
+    _ what: String, line: Int? = nil, column: Int? = nil, byte: Int? = nil
+  ) -> DatasetError {
+    .sourceMalformed(
+      source, member: location == source ? nil : path, line: line, column: column, byte: byte,
+      what, next: advice)
+  }
+
+  /// The error of a parser, with the file's name.
+  func malformed(_ error: MalformedBytes) -> DatasetError {
+    malformed(error.what, byte: error.byte)
   }
 }
 
@@ -84,4 +109,17 @@ public struct SkippedFile: Sendable, Equatable {
   public let path: String
   /// Why, in a few words.
   public let reason: String
+}
+
+/// What a parser of bytes in memory found, before a file's name is put to it.
+struct MalformedBytes: Error, Equatable {
+  /// Where, from 0.
+  let byte: Int
+  /// What is wrong there.
+  let what: String
+
+  init(_ byte: Int, _ what: String) {
+    self.byte = byte
+    self.what = what
+  }
 }

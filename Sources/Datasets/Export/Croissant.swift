@@ -75,7 +75,7 @@ struct CroissantExport {
   /// The columns that say what an example is.
   private func columns(_ reader: SplitReader) -> [String] {
     reader.isPairs
-      ? ["document1", "document2"] : [reader.form == .symbols ? "tokens" : "file"]
+      ? ["document1", "document2"] : [reader.form.isArray ? "tokens" : "file"]
   }
 
   private func table(_ reader: SplitReader) throws -> PublishedFile {
@@ -89,7 +89,7 @@ struct CroissantExport {
         if reader.isPairs {
           let places = try reader.documentPositions(at: position)
           text += "\(places.first)\t\(places.second)".utf8
-        } else if reader.form != .symbols {
+        } else if !reader.form.isArray {
           try reader.withStored(at: position) { _, _, _ in }
           text += "\(TarHeader.number(position)).png".utf8
         } else {

@@ -99,7 +99,7 @@ final class ExportSource {
     _ reader: SplitReader, _ position: Int, _ encoder: PNGEncoder,
     _ body: (UnsafeBufferPointer<UInt8>, _ mask: UnsafeBufferPointer<UInt8>?) throws -> Void
   ) throws {
-    if reader.form != .symbols {
+    if !reader.form.isArray {
       return try reader.withStored(at: position) { image, mask, _ in try body(image, mask) }
     }
     guard let size = reader.symbols.imageSize else {

@@ -1,5 +1,3 @@
-import GRDB
-
 /// A row of `dataset`.
 public struct DatasetRecord: Sendable, Equatable {
   /// The row's id.
@@ -130,43 +128,4 @@ public struct SourceRecord: Sendable, Equatable {
 /// What a flipped bit can do to a row: a value of the wrong kind.
 struct UnexpectedValue: Error {
   let column: String
-}
-
-extension Row {
-  // GRDB's own accessors stop the process on a value of the wrong kind, or where a flipped bit of the
-  // schema renamed the column; ours throw.
-
-  private func value(_ column: String) throws -> DatabaseValue {
-    guard hasColumn(column) else { throw UnexpectedValue(column: column) }
-    return self[column]
-  }
-
-  func integer(_ column: String) throws -> Int {
-    guard case .int64(let value) = try value(column).storage else {
-      throw UnexpectedValue(column: column)
-    }
-    return Int(value)
-  }
-
-  func optionalInteger(_ column: String) throws -> Int? {
-    try value(column).isNull ? nil : try integer(column)
-  }
-
-  func text(_ column: String) throws -> String {
-    guard case .string(let value) = try value(column).storage else {
-      throw UnexpectedValue(column: column)
-    }
-    return value
-  }
-
-  func blob(_ column: String) throws -> [UInt8] {
-    guard case .blob(let value) = try value(column).storage else {
-      throw UnexpectedValue(column: column)
-    }
-    return Array(value)
-  }
-
-  func optionalBlob(_ column: String) throws -> [UInt8]? {
-    try value(column).isNull ? nil : try blob(column)
-  }
 }

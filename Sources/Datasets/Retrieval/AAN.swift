@@ -20,11 +20,11 @@ public struct AAN: Converter {
   public init() {}
 
   /// The converter of a manifest's parameters; nil when they are not its own.
-  public init?(parameters: [String: ParameterValue]) {
+  init?(task: String, parameters: [String: ParameterValue]) {
     if case .string(let name) = parameters["protocol"], let rule = SplitProtocol(rawValue: name) {
       splits = rule
     }
-    guard self.parameters == parameters else { return nil }
+    guard self.task == task, self.parameters == parameters else { return nil }
   }
 
   /// `retrieval`.

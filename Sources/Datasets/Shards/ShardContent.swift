@@ -36,8 +36,12 @@ struct ShardContent: Sendable {
     payload.reserveCapacity(capacity)
   }
 
+  /// Appends a sequence.
+  ///
+  /// - Parameter second: the colours of an image, stored behind its grey levels.
   mutating func append(
-    _ example: UnsafeBufferPointer<UInt8>, label: Int?, meta: String? = nil
+    _ example: UnsafeBufferPointer<UInt8>, second: UnsafeBufferPointer<UInt8>? = nil, label: Int?,
+    meta: String? = nil
   ) {
     let position = first + rows.count
     rows.append(
@@ -45,11 +49,13 @@ struct ShardContent: Sendable {
         offset: NpyHeader.bytes + payload.count, length: example.count, label: label,
         check64: Digest.check64(
           position: position, label: label, meta: meta.map { Array($0.utf8) } ?? [],
-          stored: example),
+          stored: example, mask: second),
         meta: meta))
     payload.append(contentsOf: example)
+    if let second { payload.append(contentsOf: second) }
     tokens += example.count
-    leaves.append(contentsOf: Digest.leaf(position: position, label: label, parts: [example]))
+    let parts = second.map { [example, $0] } ?? [example]
+    leaves.append(contentsOf: Digest.leaf(position: position, label: label, parts: parts))
   }
 
   /// Appends the members of an image: `000123.png`, `000123.seg.png` with a mask, `000123.cls`.
@@ -90,8 +96,8 @@ struct ShardContent: Sendable {
     damaged: (Int) -> DatasetError
   ) throws {
     self.init(first: first, capacity: 0, form: form)
-    let head = form == .symbols ? NpyHeader.bytes : 0
-    let tail = form == .symbols ? 0 : 2 * TarHeader.blockBytes
+    let head = form.isArray ? NpyHeader.bytes : 0
+    let tail = form.isArray ? 0 : 2 * TarHeader.blockBytes
     guard file.count >= head + tail else { throw damaged(first) }
     payload = Array(file[head..<(file.count - tail)])
     guard isFile(file) else { throw damaged(first) }
@@ -112,12 +118,12 @@ struct ShardContent: Sendable {
   }
 
   private var header: [UInt8] {
-    form == .symbols ? NpyHeader.header(count: payload.count) : []
+    form.isArray ? NpyHeader.header(count: payload.count) : []
   }
 
   /// Two zero blocks end an archive.
   private var end: [UInt8] {
-    form == .symbols ? [] : [UInt8](repeating: 0, count: 2 * TarHeader.blockBytes)
+    form.isArray ? [] : [UInt8](repeating: 0, count: 2 * TarHeader.blockBytes)
   }
 
   /// Whether a file holds exactly this shard.

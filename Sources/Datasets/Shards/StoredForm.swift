@@ -4,6 +4,8 @@ import Foundation
 enum StoredForm: Sendable, Equatable {
   /// Symbols end to end in `.npy` files.
   case symbols
+  /// The same for square images, each followed by its planes of red, green and blue.
+  case colours(size: Int)
   /// Grey PNGs of one size in `.tar` files; with or without a mask behind each.
   case png(size: Int, hasMask: Bool)
 
@@ -12,10 +14,15 @@ enum StoredForm: Sendable, Equatable {
   /// - Parameter config: the parameters as canonical JSON.
   init(task: String, config: String) {
     self = .symbols
-    guard task == PathfinderConfiguration.task, let parameters = CanonicalJSON.decode(config),
-      case .integer(let size) = parameters["size"], (1...4096).contains(size)
+    guard task == PathfinderConfiguration.task || task == CIFAR10.task,
+      let parameters = CanonicalJSON.decode(config), case .integer(let size) = parameters["size"],
+      (1...4096).contains(size)
     else { return }
-    self = .png(size: size, hasMask: parameters["segmentation"] != nil)
+    if task == PathfinderConfiguration.task {
+      self = .png(size: size, hasMask: parameters["segmentation"] != nil)
+    } else if parameters["color"] == .integer(1) {
+      self = .colours(size: size)
+    }
   }
 
   /// The form of a dataset, from its row.
@@ -24,12 +31,17 @@ enum StoredForm: Sendable, Equatable {
   }
 
   /// The encoding as the index has it.
-  var encoding: String { self == .symbols ? "u8" : "png" }
+  var encoding: String { isArray ? "u8" : "png" }
+
+  /// Whether the shards are `.npy` files; else they are `.tar` files.
+  var isArray: Bool {
+    if case .png = self { false } else { true }
+  }
 
   /// Where a shard lies, relative to the database's folder.
   func path(_ dataset: String, split: String, ordinal: Int) -> String {
     let number = TarHeader.number(ordinal, digits: 5)
-    return "data/\(dataset)/\(split)-\(number).\(self == .symbols ? "npy" : "tar")"
+    return "data/\(dataset)/\(split)-\(number).\(isArray ? "npy" : "tar")"
   }
 
   /// How many tokens an example has: its symbols, or the pixels of its image.
@@ -37,7 +49,7 @@ enum StoredForm: Sendable, Equatable {
   /// - Parameter stored: its bytes in the shard.
   func tokens(stored: Int) -> Int {
     switch self {
-    case .symbols: stored
+    case .symbols, .colours: stored
     case .png(let size, _): size * size
     }
   }
@@ -46,12 +58,14 @@ enum StoredForm: Sendable, Equatable {
   func tokens(of shard: ShardRecord) -> Int {
     switch self {
     case .symbols: shard.bytes - NpyHeader.bytes
-    case .png(let size, _): size * size * shard.count
+    case .png(let size, _), .colours(let size): size * size * shard.count
     }
   }
 
-  /// The bytes of an example in its shard, and those of its mask: the member behind the image holds
-  /// it, the row's meta says its size.
+  /// The bytes of an example in its shard, and those of its second part.
+  ///
+  /// Colours stand directly behind the grey levels; a mask is the member behind the image, the row's
+  /// meta says its size.
   ///
   /// - Returns: nil when the place is outside of the shard.
   func stored(
@@ -61,6 +75,11 @@ enum StoredForm: Sendable, Equatable {
       return nil
     }
     let stored = UnsafeBufferPointer(rebasing: bytes[offset..<(offset + length)])
+    if case .colours(let size) = self {
+      let end = offset + length
+      guard 3 * size * size <= bytes.count - end else { return nil }
+      return (stored, UnsafeBufferPointer(rebasing: bytes[end..<(end + 3 * size * size)]))
+    }
     guard case .png(_, true) = self else { return (stored, nil) }
     let start = offset + length + TarHeader.padding(after: length) + TarHeader.blockBytes
     guard let size = StoredForm.maskBytes(meta), start <= bytes.count, size <= bytes.count - start
@@ -74,17 +93,19 @@ enum StoredForm: Sendable, Equatable {
       .reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) }
   }
 
-  /// Gives the symbols of stored bytes to a body: the one sequence, or image and mask.
+  /// Gives the symbols of stored bytes to a body: the one sequence, or image and mask or colours.
   ///
   /// - Parameters:
   ///   - stored: the bytes of the example, checked.
-  ///   - mask: those of its mask.
+  ///   - mask: those of its second part.
   /// - Returns: nil when the bytes cannot be decoded.
   func withParts<Result>(
     _ stored: UnsafeBufferPointer<UInt8>, mask: UnsafeBufferPointer<UInt8>?,
     _ body: ([UnsafeBufferPointer<UInt8>]) throws -> Result
   ) rethrows -> Result? {
-    guard case .png(let size, _) = self else { return try body([stored]) }
+    guard case .png(let size, _) = self else {
+      return try body(mask.map { [stored, $0] } ?? [stored])
+    }
     let count = size * size
     let parts = mask == nil ? 1 : 2
     return try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: count * parts) { pixels in

@@ -27,13 +27,13 @@ public struct IMDb: Converter {
   public init() {}
 
   /// The converter of a manifest's parameters; nil when they are not its own.
-  public init?(parameters: [String: ParameterValue]) {
+  init?(task: String, parameters: [String: ParameterValue]) {
     if case .string(let name) = parameters["protocol"], let rule = SplitProtocol(rawValue: name) {
       splits = rule
     }
     if case .integer(let count) = parameters["validation"] { validation = count }
     unsup = parameters["unsup"] == .integer(1)
-    guard self.parameters == parameters else { return nil }
+    guard self.task == task, self.parameters == parameters else { return nil }
   }
 
   /// `text`.
