@@ -9,7 +9,8 @@ struct HelpTests {
   @Test(
     "help is the snapshot",
     arguments: [
-      "", "gen", "gen listops", "gen pathfinder", "merge", "fetch", "convert imdb", "convert aan",
+      "", "gen", "gen listops", "gen pathfinder", "merge", "fetch", "convert", "convert imdb",
+      "convert aan", "convert cifar10", "convert lra-release", "convert npy", "convert tsv",
       "export", "ls", "show", "stats", "verify", "build", "manifest", "diff", "rm",
     ])
   func help(command: String) throws {
