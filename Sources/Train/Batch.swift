@@ -1,12 +1,16 @@
 /// Examples that are trained on or evaluated together, padded to the longest of them.
+///
+/// Of B pairs of documents there are 2B rows: the first documents, then the second ones in the same order.
 public struct Batch: Sendable, Equatable {
   /// The step (from 1) or, in an evaluation, the batch's number (from 1).
   public let number: Int
   /// Places of the examples in their split, which key dropout and re-order predictions.
   public let positions: [Int]
-  /// Token ids [B, L], row-major: stored symbol + 1, and 0 for padding.
+  /// Documents of one example: 2 for pairs, else 1.
+  public let towers: Int
+  /// Token ids [towers B, L], row-major: stored symbol + 1, and 0 for padding.
   public let tokens: [Int32]
-  /// Real tokens of each example, at most L.
+  /// Real tokens of each row [towers B], at most L.
   public let lengths: [Int32]
   /// Classes, -1 for none.
   public let labels: [Int32]
@@ -20,11 +24,12 @@ public struct Batch: Sendable, Equatable {
 
   /// Makes a batch from its parts.
   init(
-    number: Int, positions: [Int], tokens: [Int32], lengths: [Int32], labels: [Int32], length: Int,
-    globalCount: Int
+    number: Int, positions: [Int], towers: Int = 1, tokens: [Int32], lengths: [Int32],
+    labels: [Int32], length: Int, globalCount: Int
   ) {
     self.number = number
     self.positions = positions
+    self.towers = towers
     self.tokens = tokens
     self.lengths = lengths
     self.labels = labels
@@ -42,25 +47,41 @@ public struct Batch: Sendable, Equatable {
     _ number: Int, of positions: [Int], from source: some ExampleSource, maxLength: Int,
     globalCount: Int
   ) throws {
-    let lengths = positions.map { min(source.lengths[$0], Int32(clamping: maxLength)) }
-    let longest = positions.isEmpty ? 0 : max(1, Int(lengths.max() ?? 0))
-    tokens = try [Int32](unsafeUninitializedCapacity: positions.count * longest) { buffer, filled in
-      filled = positions.count * longest
+    let (count, towers) = (positions.count, source.towers)
+    let most = positions.map { min(Int(source.lengths[$0]), maxLength) }.max() ?? 0
+    let longest = positions.isEmpty ? 0 : max(1, most)
+    var lengths = [Int32](repeating: 0, count: towers * count)
+    tokens = try [Int32](unsafeUninitializedCapacity: towers * count * longest) { buffer, filled in
+      filled = towers * count * longest
       buffer.initialize(repeating: 0)
-      for (row, position) in positions.enumerated() {
-        let ids = UnsafeMutableBufferPointer(rebasing: buffer[row * longest..<(row + 1) * longest])
-        try source.withSymbols(at: position) { symbols in
-          for column in 0..<min(symbols.count, Int(lengths[row])) {
-            ids[column] = Int32(symbols[column]) &+ 1
+      func fill(_ row: Int, _ symbols: UnsafeBufferPointer<UInt8>) {
+        lengths[row] = Int32(min(symbols.count, longest))
+        for column in 0..<Int(lengths[row]) {
+          buffer[row * longest + column] = Int32(symbols[column]) &+ 1
+        }
+      }
+      for (example, position) in positions.enumerated() {
+        if source.isPairs {
+          try source.withParts(at: position) { parts in
+            fill(example, parts[0])
+            fill(count + example, parts[1])
           }
+        } else {
+          try source.withSymbols(at: position) { fill(example, $0) }
         }
       }
     }
     self.number = number
     self.positions = positions
+    self.towers = towers
     self.lengths = lengths
     labels = positions.map { source.labels[$0] }
     length = longest
     self.globalCount = globalCount
+  }
+
+  /// The rows of some examples, of every tower.
+  func rows(of examples: Range<Int>) -> [Range<Int>] {
+    (0..<towers).map { $0 * count + examples.lowerBound..<$0 * count + examples.upperBound }
   }
 }

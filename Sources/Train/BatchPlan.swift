@@ -25,7 +25,7 @@ public struct BatchPlan: Sendable {
   /// Makes the plan of a training split.
   ///
   /// - Parameters:
-  ///   - lengths: the stored length of each example; at least one.
+  ///   - lengths: the stored length of each example, of the longer document of a pair; at least one.
   ///   - batchSize: examples per batch over all ranks, at least 1.
   ///   - bucketBatches: batches per pool, at least 1; 1 leaves the order random.
   public init(lengths: [Int32], batchSize: Int, bucketBatches: Int, seed: Int) throws {

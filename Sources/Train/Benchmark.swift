@@ -112,18 +112,19 @@ enum PaperSpeed {
 extension Batch {
   /// A batch of full rows of tokens drawn by step, with drawn labels.
   static func drawn(_ step: Int, _ recipe: Recipe) -> Batch {
-    let (rows, length) = (recipe.train.batchSize, recipe.data.maxLength)
+    let (count, length) = (recipe.train.batchSize, recipe.data.maxLength)
     let model = recipe.modelConfiguration
+    let rows = count * model.numTowers
     var state = UInt64(step) &* 0x9e37_79b9_7f4a_7c15
     func below(_ bound: Int) -> Int {
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
       return Int((state >> 33) % UInt64(bound))
     }
     return Batch(
-      number: step, positions: Array(0..<rows),
+      number: step, positions: Array(0..<count), towers: model.numTowers,
       tokens: (0..<(rows * length)).map { _ in Int32(1 + below(model.vocabularySize - 1)) },
       lengths: [Int32](repeating: Int32(length), count: rows),
-      labels: (0..<rows).map { _ in Int32(below(model.numClasses)) }, length: length,
-      globalCount: rows)
+      labels: (0..<count).map { _ in Int32(below(model.numClasses)) }, length: length,
+      globalCount: count)
   }
 }

@@ -26,16 +26,22 @@ struct ModelRunner {
     classifier = try Classifier(recipe.modelConfiguration, key: root["model"], device: device)
   }
 
-  /// Logits [B, C] of some rows of a batch, float32.
-  func logits(_ batch: Batch, rows: Range<Int>, step: Int, training: Bool) throws -> Tensor {
-    let length = batch.length
+  /// Logits [B, C] of some examples of a batch, float32.
+  ///
+  /// The documents of pair p draw their random numbers as examples 2p and 2p + 1.
+  func logits(_ batch: Batch, examples: Range<Int>, step: Int, training: Bool) throws -> Tensor {
+    let (length, towers) = (batch.length, batch.towers)
+    let rows = batch.rows(of: examples)
+    let numbers = (0..<towers).flatMap { tower in
+      batch.positions[examples].map { $0 * towers + tower }
+    }
     let context = try Context(
-      lengths: batch.lengths[rows].map(Int.init), length: length,
-      examples: Array(batch.positions[rows]), key: key[step], training: training, device: device)
-    let ids = try Tensor.from(
-      Array(batch.tokens[(rows.lowerBound * length)..<(rows.upperBound * length)]),
-      [rows.count, length]
-    ).to(device)
+      lengths: rows.flatMap { batch.lengths[$0].map(Int.init) }, length: length,
+      examples: numbers, key: key[step], training: training, device: device)
+    let tokens = rows.flatMap {
+      batch.tokens[($0.lowerBound * length)..<($0.upperBound * length)]
+    }
+    let ids = try Tensor.from(tokens, [towers * examples.count, length]).to(device)
     guard recipe.train.precision == "bfloat16" else { return try classifier(ids, context) }
     return try withBFloat16(on: device) { try classifier(ids, context) }
   }
@@ -57,7 +63,7 @@ struct ModelRunner {
     while let batch = try loader.next() {
       if isCancelled() { return nil }
       try withoutGradient {
-        let logits = try logits(batch, rows: 0..<batch.count, step: 0, training: false)
+        let logits = try logits(batch, examples: 0..<batch.count, step: 0, training: false)
         let labels = try Tensor.from(batch.labels.map(Int64.init), [batch.count]).to(device)
         loss += try logits.crossEntropySum(labels).item()
         accuracy.correct += Int(try logits.argmax(1).equal(labels).to(.float32).sum().item())

@@ -15,14 +15,14 @@ public final class Loader: Sendable {
     /// The whole work, of one process.
     public static let whole = Share(rank: 0, world: 1)
 
-    /// Makes a share: rows r of each batch with r mod world = rank.
+    /// Makes a share: examples e of each batch with e mod world = rank.
     public init(rank: Int, world: Int) {
       precondition(world > 0 && (0..<world).contains(rank), "rank \(rank) of \(world) is no share")
       self.rank = rank
       self.world = world
     }
 
-    func rows(of positions: [Int]) -> [Int] {
+    func examples(of positions: [Int]) -> [Int] {
       world == 1
         ? positions : stride(from: rank, to: positions.count, by: world).map { positions[$0] }
     }
@@ -53,7 +53,7 @@ public final class Loader: Sendable {
       defer { step += 1 }
       let positions = cursor.positions(ofStep: step)
       return try Batch(
-        step, of: share.rows(of: positions), from: source, maxLength: maxLength,
+        step, of: share.examples(of: positions), from: source, maxLength: maxLength,
         globalCount: positions.count)
     }
   }
@@ -77,7 +77,7 @@ public final class Loader: Sendable {
       defer { number += 1 }
       let positions = plan.positions(ofBatch: number)
       return try Batch(
-        number, of: share.rows(of: positions), from: source, maxLength: maxLength,
+        number, of: share.examples(of: positions), from: source, maxLength: maxLength,
         globalCount: positions.count)
     }
   }
@@ -100,6 +100,6 @@ public final class Loader: Sendable {
   ) -> Int {
     let longest = min(Int(source.lengths.max() ?? 1), recipe.data.maxLength)
     let rows = (min(batchSize, source.count) + share.world - 1) / share.world
-    return (recipe.data.prefetch + 2) * rows * (longest * 4 + 16)
+    return (recipe.data.prefetch + 2) * rows * source.towers * (longest * 4 + 16)
   }
 }

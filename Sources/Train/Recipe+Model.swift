@@ -6,8 +6,11 @@ struct TaskShape {
   let vocabularySize: Int
   /// Labels.
   let classes: Int
+  /// Documents of one example.
+  let towers: Int
 
   init(_ task: String) {
+    towers = task == "retrieval" ? 2 : 1
     switch task {
     case "listops": (vocabularySize, classes) = (16, 10)
     case "image": (vocabularySize, classes) = (257, 10)
@@ -45,6 +48,8 @@ extension Recipe {
     configuration.vocabularySize =
       protocolName == "released" && task == "listops" ? 17 : shape.vocabularySize
     configuration.numClasses = shape.classes
+    configuration.numTowers = shape.towers
+    configuration.interaction = .init(rawValue: model.interaction) ?? .concat
     return configuration
   }
 

@@ -9,7 +9,9 @@ extension Recipe {
     var text = "protocol: \(RecipeScalar.text(protocolName).yaml)\n"
     text += "task: \(RecipeScalar.text(task).yaml)\n"
     for section in Recipe.sections {
-      let own = Recipe.fields.filter { $0.path.hasPrefix("\(section).") }
+      let own = Recipe.fields.filter {
+        $0.path.hasPrefix("\(section).") && $0.belongs(to: self)
+      }
       let pairs = own.map { ($0.path.dropFirst(section.count + 1), $0.load(self).yaml) }
       if section == "model" {
         text += "model:\n" + pairs.map { "  \($0): \($1)\n" }.joined()
@@ -39,11 +41,12 @@ extension Recipe {
   public init(yaml text: String, name: String = "recipe.yaml") throws {
     let overlay = RecipeOverlay(try Recipe.compose(text, name: name))
     var problems = overlay.problems
-    for field in Recipe.fields where overlay[field.path] == nil {
+    self.init()
+    let wrong = apply(overlay)
+    for field in Recipe.fields where overlay[field.path] == nil && field.belongs(to: self) {
       problems.append(.missing(field.path))
     }
-    self.init()
-    problems += apply(overlay)
+    problems += wrong
     problems += inconsistencies
     guard problems.isEmpty else { throw TrainError.recipe(problems, path: name) }
   }
@@ -71,6 +74,10 @@ extension Recipe {
   /// Sizes that do not fit each other.
   var inconsistencies: [RecipeProblem] {
     var problems: [RecipeProblem] = []
+    if model.interaction != "concat", TaskShape(task).towers == 1 {
+      problems.append(
+        .wrong("model.interaction", must: "concat without pairs", found: model.interaction))
+    }
     if model.qkvDim % model.numHeads != 0 {
       problems.append(
         .doesNotDivide("model.num_heads", model.numHeads, "model.qkv_dim", model.qkvDim))

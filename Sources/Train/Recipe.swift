@@ -61,6 +61,9 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var qkvBias = true
     /// `MEAN` (of real tokens), `CLS` (a vector put before the sequence) or `FIRST`.
     public var classifierPool = "MEAN"
+    /// How the two documents of a pair become one vector: `concat`, [a, b], or `nli`, [a, b, a b, a - b];
+    /// a key of task `retrieval` only.
+    public var interaction = "concat"
     /// Dropout of embeddings, attention output and feed-forward, 0 ..< 1.
     public var dropoutRate = 0.1
     /// Dropout of attention weights, 0 ..< 1.

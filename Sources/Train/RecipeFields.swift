@@ -8,6 +8,18 @@ struct RecipeField: Sendable {
   let store: @Sendable (RecipeScalar, inout Recipe) -> String?
   /// The value of a recipe.
   let load: @Sendable (Recipe) -> RecipeScalar
+  /// Only recipes of pairs of documents have the key.
+  var isOfPairs = false
+
+  /// Whether a recipe has the key.
+  func belongs(to recipe: Recipe) -> Bool { !isOfPairs || TaskShape(recipe.task).towers == 2 }
+
+  /// The same key, for recipes of pairs only.
+  var ofPairs: RecipeField {
+    var field = self
+    field.isOfPairs = true
+    return field
+  }
 }
 
 extension RecipeField {
@@ -149,6 +161,7 @@ extension Recipe {
     .choice("model.activation", \.model.activation, ["gelu", "gelu_tanh", "relu"]),
     .flag("model.qkv_bias", \.model.qkvBias),
     .choice("model.classifier_pool", \.model.classifierPool, ["MEAN", "CLS", "FIRST"]),
+    .choice("model.interaction", \.model.interaction, ["concat", "nli"]).ofPairs,
     .number("model.dropout_rate", \.model.dropoutRate, .fraction),
     .number("model.attention_dropout_rate", \.model.attentionDropoutRate, .fraction),
     .flag("model.tied_weights", \.model.tiedWeights),

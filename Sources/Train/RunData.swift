@@ -21,9 +21,13 @@ public final class RunData {
   public init(_ recipe: Recipe, database: String) throws {
     self.database = database
     let store = DatasetStore(at: database)
-    train = try store.open(dataset: recipe.data.dataset, split: "train")
-    validation = try store.open(dataset: recipe.data.dataset, split: "validation")
-    test = try store.open(dataset: recipe.data.dataset, split: "test")
+    let pairs = recipe.modelConfiguration.numTowers == 2
+    func open(_ split: String) throws -> SplitReader {
+      try store.open(dataset: recipe.data.dataset, split: split).checked(pairs: pairs)
+    }
+    train = try open("train")
+    validation = try open("validation")
+    test = try open("test")
     digestBytes = train.contentDigest ?? []
     digest = Digest.hex(digestBytes)
     plan = try BatchPlan(
@@ -45,7 +49,19 @@ public final class RunData {
     case "train": train
     case "validation": validation
     case "test": test
-    default: try DatasetStore(at: database).open(dataset: train.dataset, split: name)
+    default:
+      try DatasetStore(at: database).open(dataset: train.dataset, split: name)
+        .checked(pairs: train.isPairs)
     }
+  }
+}
+
+extension SplitReader {
+  /// The split itself when its examples are what the model takes.
+  fileprivate func checked(pairs: Bool) throws -> SplitReader {
+    guard isPairs == pairs else {
+      throw TrainError.otherExamples(dataset, split, pairs: pairs)
+    }
+    return self
   }
 }

@@ -4,6 +4,16 @@ extension TrainError {
     .usage, "train.recompute: true is not available: activations are kept",
     next: "leave it out, or lower train.batch_size or raise train.accumulate to save memory")
 
+  /// A split holds pairs where the model takes single sequences, or the other way round.
+  static func otherExamples(_ dataset: String, _ split: String, pairs: Bool) -> TrainError {
+    TrainError(
+      .usage,
+      pairs
+        ? "\(dataset) \(split) holds single sequences; the model compares pairs of documents"
+        : "\(dataset) \(split) holds pairs of documents; the model takes single sequences",
+      next: "name a dataset and a split of the model's task")
+  }
+
   /// The loss became infinite or not a number.
   static func diverged(_ run: String, step: Int, lastGood: Int?) -> TrainError {
     let kept = lastGood.map { "; checkpoint of step \($0.grouped) is kept" } ?? ""

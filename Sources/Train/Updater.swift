@@ -39,9 +39,9 @@ struct Updater {
     let accumulate = runner.recipe.train.accumulate
     let part = (batch.count + accumulate - 1) / accumulate
     for first in stride(from: 0, to: batch.count, by: part) {
-      let rows = first..<min(first + part, batch.count)
-      let logits = try runner.logits(batch, rows: rows, step: batch.number, training: true)
-      let labels = try Tensor.from(batch.labels[rows].map(Int64.init), [rows.count])
+      let examples = first..<min(first + part, batch.count)
+      let logits = try runner.logits(batch, examples: examples, step: batch.number, training: true)
+      let labels = try Tensor.from(batch.labels[examples].map(Int64.init), [examples.count])
         .to(runner.device)
       let mean = try logits.crossEntropySum(labels) * (1 / Double(batch.globalCount))
       try mean.backward()

@@ -105,7 +105,7 @@ struct Show: ParsableCommand {
       guard let documents else { return text }
       return documents.map { document in
         let tokens = "\(Format.count(document.length)) token\(document.length == 1 ? "" : "s")"
-        let meta = document.meta.value.map { " · \($0)" } ?? ""
+        let meta = document.meta.value.map { " · \(Terminal.printable($0))" } ?? ""
         return "\(document.split)/\(document.position) · \(tokens)\(meta)\n\(document.text)"
       }.joined(separator: "\n")
     }

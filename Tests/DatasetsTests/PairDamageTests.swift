@@ -63,6 +63,8 @@ private func rows(_ store: DatasetStore) throws -> [String] {
       ("INSERT INTO pair VALUES(4,0,0,0,0,0)", "documents/-"),
       ("UPDATE split SET content_digest=zeroblob(32) WHERE name='test'", "test/-"),
       ("UPDATE split SET count=5 WHERE name='test'", "test/4"),
+      ("UPDATE split SET count=-5 WHERE name='test'", "-/-"),
+      ("UPDATE split SET count=count+(1<<50) WHERE name='test'", "-/-"),
       ("UPDATE example SET length=length-1 WHERE position=6", "documents/6"),
       ("DELETE FROM example WHERE position=6", "documents/6"),
     ])
@@ -77,7 +79,7 @@ private func rows(_ store: DatasetStore) throws -> [String] {
     #expect(places.contains(place), "\(places)")
     options.repair = true
     #expect(try folder.store.verify([], options).foundDamage)
-    guard !sql.contains("count=5") else { return }  // what was asked for is damaged itself
+    guard !sql.contains("SET count") else { return }  // what was asked for is damaged itself
     let again = try folder.store.convert(AAN(), from: paths, options: Small.options(1, 3))
     #expect(again.generation.state == .resumed)
     #expect(again.generation.contentDigest == digest)

@@ -43,9 +43,11 @@ extension Index {
   /// The splits of a dataset, by ordinal.
   public func splits(of dataset: DatasetRecord) throws -> [SplitRecord] {
     try rows("SELECT * FROM split WHERE dataset_id=? ORDER BY ordinal, id", [dataset.id]) { row in
-      SplitRecord(
+      let count = try row.integer("count")
+      guard (0...1 << 32).contains(count) else { throw UnexpectedValue(column: "count") }
+      return SplitRecord(
         id: Int64(try row.integer("id")), name: try row.text("name"),
-        ordinal: try row.integer("ordinal"), count: try row.integer("count"),
+        ordinal: try row.integer("ordinal"), count: count,
         contentDigest: try row.optionalBlob("content_digest"))
     }
   }

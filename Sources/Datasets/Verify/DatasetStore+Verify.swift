@@ -25,7 +25,13 @@ extension DatasetStore {
       return report
     }
     for dataset in try chosen(names, index) {
-      var check = try DatasetCheck.run(dataset, index: index, store: self, options)
+      var check: DatasetCheck
+      do {
+        check = try DatasetCheck.run(dataset, index: index, store: self, options)
+      } catch let error as DatasetError where error.code == .checksumMismatch {
+        report.datasets.append(.unreadable(dataset, error.message))
+        continue
+      }
       let repair = options.repair ? try repair(&check, index, options) : Repair()
       var entry = check.report
       entry.missing = check.shards.flatMap(\.missing)

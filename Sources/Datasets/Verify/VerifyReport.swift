@@ -48,6 +48,14 @@ public struct VerifyReport: Sendable, Equatable {
     public internal(set) var repaired: [String] = []
     /// Files that were moved aside, where they lie now.
     public internal(set) var quarantined: [String] = []
+
+    /// A dataset whose rows in the index cannot be read.
+    static func unreadable(_ dataset: DatasetRecord, _ reason: String) -> Dataset {
+      Dataset(
+        name: dataset.name, examples: 0, checked: 0, complete: dataset.complete,
+        damaged: [.init(split: nil, position: nil, shard: nil, offset: nil, reason: reason)],
+        canRepair: false, canConvert: false, seconds: 0)
+    }
   }
 
   /// SQLite's own checks of the index find nothing.
