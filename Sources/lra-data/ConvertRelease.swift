@@ -6,7 +6,7 @@ import Datasets
 struct ConvertRelease: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "lra-release",
-    abstract: "LRA's released archive: ListOps and Pathfinder.",
+    abstract: "LRA's released archive: ListOps, AAN and Pathfinder.",
     discussion: """
       Reads lra_release.gz, a tar.gz whatever its name says, or its folder, and makes every dataset that it \
       finds in one pass: \(LRARelease.names.joined(separator: ", ")). Images stay in memory until they are \
@@ -14,8 +14,8 @@ struct ConvertRelease: ParsableCommand {
       with --only on a small machine.
 
       The release records no split of Pathfinder. Here validation and test are a tenth each, those with \
-      the smallest SHA-256 of their path. Empty images are left out and named. AAN is in the same archive: \
-      convert aan reads it.
+      the smallest SHA-256 of their path. Empty images are left out and named. \
+      Retrieval is what convert aan makes.
       """)
 
   @Option(help: ArgumentHelp("lra_release.gz or its folder.", valueName: "path"))

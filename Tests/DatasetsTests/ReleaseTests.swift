@@ -130,7 +130,7 @@ import Tokenizers
     #expect(refused?.message.contains("pickled Python objects, which are never read") == true)
   }
 
-  @Test("empty images, images without a label and AAN are left out and named")
+  @Test("empty images, images without a label and a part of AAN are left out and named")
   func leftOut() throws {
     var files = try TestRelease.files()
     files.append(("pathfinder32/curv_baseline/imgs/0/sample_172.png", []))
@@ -161,8 +161,29 @@ import Tokenizers
     #expect(
       result.skipped == [
         SkippedFile(
-          path: "lra_release/tsv_data/new_aan_pairs.train.tsv", reason: "convert aan reads it")
+          path: "lra_release/tsv_data/new_aan_pairs.train.tsv",
+          reason: "other files of the pairs are missing")
       ])
+  }
+
+  @Test("the pairs of the release are the dataset that convert aan makes")
+  func pairs() throws {
+    let folder = try TemporaryFolder()
+    var files = try TestRelease.files()
+    for (split, label) in [("train", "1.0"), ("eval", "0.0"), ("test", "1.0")] {
+      let line = "\(label)\tP1\tP2-\(split)\tone text\tother text of \(split)\n"
+      files.append(("tsv_data/new_aan_pairs.\(split).tsv", Array(line.utf8)))
+    }
+    let path = folder.path + "/lra_release.gz"
+    try TestRelease.write(files, in: "lra_release/", to: path)
+    let all = try folder.store.convertRelease(LRARelease(), from: [path])
+    #expect(
+      all.datasets.map(\.generation.dataset) == ["listops-2k", "retrieval", "pathfinder32-hard"])
+    let alone = try folder.store.convert(AAN(), from: [path], name: "alone")
+    #expect(all.datasets[1].generation.contentDigest == alone.generation.contentDigest)
+    #expect(all.datasets[1].generation.splits == alone.generation.splits)
+    let again = try folder.store.convert(AAN(), from: [path])
+    #expect(again.generation.state == .complete)
   }
 
   @Test("what is not there, unknown names and names for several are refused")

@@ -2,8 +2,8 @@ import Foundation
 
 /// The released archive of LRA, `lra_release.gz`: a tar.gz of several datasets, whatever its name says.
 ///
-/// Reads `listops-1000/basic_{train,val,test}.tsv` and the Pathfinder trees (`ReleasedPathfinder`), with
-/// or without folders `lra_release` in front, or the unpacked folder. All datasets that are found come
+/// Reads `listops-1000/basic_{train,val,test}.tsv`, the pairs of AAN (as the converter `AAN`) and the Pathfinder
+/// trees (`ReleasedPathfinder`), with or without folders `lra_release` in front, or the unpacked folder. All datasets that are found come
 /// from one pass; images stay in memory as PNG until they are written, so memory is about the size of the
 /// chosen trees (the whole archive has 8 GB): pick some with `only` on a small machine.
 ///
@@ -12,7 +12,8 @@ import Foundation
 /// (`pathfinder32/curv_baseline/imgs/0/sample_172.png`); each split is sorted by batch and number.
 public struct LRARelease: Sendable {
   /// The datasets that there can be, ListOps first.
-  public static let names = ["listops-2k"] + ReleasedPathfinder.Tree.all.map(\.name)
+  public static let names =
+    ["listops-2k", AAN().datasetName] + ReleasedPathfinder.Tree.all.map(\.name)
 
   /// Names of datasets to make; all that are found when empty.
   public var only: [String] = []
@@ -33,12 +34,14 @@ public struct LRARelease: Sendable {
 
   /// Reads everything that is wanted.
   ///
-  /// - Returns: the datasets in the order of `names`, and what was left for other converters.
+  /// - Returns: the datasets in the order of `names`, and files of a dataset that is not whole.
   func read(_ sources: SourceReader) throws -> ([ReleasedDataset], skipped: [SkippedFile]) {
     var listOps = ReleasedListOps()
     var expressions: [String: [SequenceRow]] = [:]
     var trees: [ReleasedPathfinder.Tree: ReleasedPathfinder] = [:]
-    var skipped: [SkippedFile] = []
+    var documents = DocumentPool()
+    var pairs: [AANFile: [DocumentPair]] = [:]
+    var pairPaths: [String] = []
     try sources.forEachFile { file in
       let components = file.components
       if let (tree, content) = ReleasedPathfinder.content(components) {
@@ -50,15 +53,22 @@ public struct LRARelease: Sendable {
           throw file.malformed("the split \(split) of ListOps is there twice")
         }
         expressions[split] = try listOps.rows(of: file)
-      } else if file.name.hasPrefix("new_aan_pairs."), file.name.hasSuffix(".tsv") {
-        // Documents and pairs: convert aan reads them from the same archive.
-        skipped.append(.init(path: file.path, reason: "convert aan reads it"))
+      } else if let kind = AANFile(file.name), isWanted(AAN().datasetName) {
+        guard pairs[kind] == nil else { throw DatasetError.pairsTwice(sources.names, kind.name) }
+        var reader = AANReader(kind, file)
+        pairs[kind] = try reader.read(into: &documents)
+        pairPaths.append(file.path)
       }
     }
     var found: [ReleasedDataset] = []
     if !expressions.isEmpty {
       found.append(try LRARelease.listOps(listOps.symbols, expressions, sources.names))
     }
+    let isWhole = pairs.count == AANFile.allCases.count
+    if isWhole { found.append(ReleasedDataset(pairs: AAN.content(pairs, documents))) }
+    let skipped =
+      isWhole
+      ? [] : pairPaths.map { SkippedFile(path: $0, reason: "other files of the pairs are missing") }
     for tree in ReleasedPathfinder.Tree.all {
       guard let images = trees.removeValue(forKey: tree), !images.isEmpty else { continue }
       found.append(
@@ -120,6 +130,15 @@ struct ReleasedDataset: Converter {
     self.content = content
   }
 
+  /// The same dataset as that of the converter `AAN`.
+  init(pairs content: ConvertedContent?) {
+    let converter = AAN()
+    task = converter.task
+    datasetName = converter.datasetName
+    parameters = converter.parameters
+    self.content = content
+  }
+
   init(_ tree: ReleasedPathfinder.Tree, content: ConvertedContent?) {
     task = PathfinderConfiguration.task
     datasetName = tree.name
@@ -135,8 +154,11 @@ struct ReleasedDataset: Converter {
     if let tree = ReleasedPathfinder.Tree.all.first(where: { $0.name == name }) {
       self.init(tree, content: nil)
     } else {
-      guard name == "listops-2k" else { return nil }
-      self.init(listOps: nil)
+      switch name {
+      case "listops-2k": self.init(listOps: nil)
+      case AAN().datasetName: self.init(pairs: nil)
+      default: return nil
+      }
     }
   }
 
@@ -154,7 +176,7 @@ struct ReleasedDataset: Converter {
 public struct ReleaseResult: Sendable, Equatable {
   /// The datasets, ListOps first.
   public let datasets: [ConversionResult]
-  /// Files that another converter reads.
+  /// Files of datasets that are not whole.
   public let skipped: [SkippedFile]
 }
 

@@ -61,7 +61,7 @@ public struct AAN: Converter {
   }
 
   /// Gives every document its place, whatever the order of the files was.
-  private static func content(
+  static func content(
     _ found: [AANFile: [DocumentPair]], _ documents: DocumentPool
   ) -> ConvertedContent {
     var order: [Int] = []
