@@ -15,9 +15,9 @@ public struct TransformerXL: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {
     /// Tokens of a segment, s, at least 1.
-    public var segmentLength = 512
+    public var segmentLength = 256
     /// Tokens of the memory, M, at least 0.
-    public var memoryLength = 512
+    public var memoryLength = 256
 
     enum CodingKeys: String, CodingKey {
       case segmentLength = "segment_length"
@@ -30,7 +30,7 @@ public struct TransformerXL: Mixer {
     name: "transformer_xl", summary: "segments with memory, relative places",
     time: "L (s + M) d", memory: "L (s + M)", directions: [.bidirectional, .causal],
     paper: "1901.02860")
-  /// Segments and memory of 512 tokens.
+  /// Segments and memory of 256 tokens.
   public static let defaults = Configuration()
 
   let heads: Heads
@@ -110,13 +110,16 @@ public struct TransformerXL: Mixer {
     ).to(q.elementType).to(q.device)
     let places = try project(sinusoids).reshaped([width + s - 1, h, e])
       .permuted([1, 2, 0]).unsqueezed(1)  // [H, 1, E, N]
-    let content = try (queries + contentBias.value.unsqueezed(1)).matmul(keys.transposed(3, 4))
-    let byDistance = try (queries + placeBias.value.unsqueezed(1)).matmul(places)
+    let scaled = { (bias: Parameter) in
+      try (queries + bias.value.unsqueezed(1)) * heads.scale
+    }
+    let content = try scaled(contentBias).matmul(keys.transposed(3, 4))  // [B, H, n, s, w]
+    let byDistance = try scaled(placeBias).matmul(places)  // [B, H, n, s, N]
     // Row a and slot b are at distance a + before s - b, which stands at s - 1 - a + b.
     let index = try Tensor.from(
       (0..<(s * width)).map { Int64(s - 1 - $0 / width + $0 % width) }, [1, 1, 1, s, width]
     ).to(q.device).expanded([q.size(0), h, blocks.count, s, width])
-    let logits = try (content + byDistance.gathered(index, 4)) * heads.scale
+    let logits = try content + byDistance.gathered(index, 4)
     let causal = model.causal
     let outside = try mask(s, width, on: q.device) { row, slot in
       slot < before * s - m || (causal && slot - before * s > row)

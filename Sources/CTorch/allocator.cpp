@@ -117,3 +117,14 @@ void ct_memory(int64_t* held, int64_t* peak_in_use) {
   *held = shared.inUse + shared.waitingBytes;
   *peak_in_use = shared.peakInUse;
 }
+
+int64_t ct_restart_peak(void) {
+  auto& shared = ct::cache();
+  std::lock_guard<std::mutex> lock(shared.mutex);
+  for (auto& [bytes, blocks] : shared.waiting)
+    for (void* block : blocks) std::free(block);
+  shared.waiting.clear();
+  shared.waitingBytes = 0;
+  shared.peakInUse = shared.inUse;
+  return shared.inUse;
+}

@@ -61,6 +61,12 @@ public enum Engine {
     return Int(peak)
   }
 
+  /// Lets the peak begin again at the bytes that are in use, to measure a part of a program.
+  ///
+  /// Cached memory goes back to the system: a reused block would count with its own size.
+  /// - Returns: the bytes in use.
+  public static func restartPeak() -> Int { Int(ct_restart_peak()) }
+
   /// Waits until a device has done everything asked of it.
   public static func synchronize(_ device: Device) throws {
     guard ct_synchronize(device.number) == 0 else { throw TensorError.last }

@@ -48,6 +48,8 @@ const char *ct_kernel_tier(void);
 int ct_use_tier(const char *name);
 /// Bytes the caching allocator holds in total, and the most that were in use at once.
 void ct_memory(int64_t *held, int64_t *peak_in_use);
+/// Gives cached blocks back to the system and lets the peak begin again at the bytes in use, which it returns.
+int64_t ct_restart_peak(void);
 
 ct_tensor ct_empty(const int64_t *sizes, int dims, ct_dtype dtype, int device);
 ct_tensor ct_full(const int64_t *sizes, int dims, double value, ct_dtype dtype, int device);

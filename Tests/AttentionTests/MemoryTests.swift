@@ -1,0 +1,36 @@
+import Tensors
+import Testing
+
+@testable import Attention
+
+/// No mechanism that claims linear memory may hold an L x L tensor (issue 5).
+@Suite(.serialized) struct MemoryTests {
+  /// Mechanisms whose line of the registry names neither L^2 nor a root.
+  static let linear = mixers.filter {
+    !$0.mechanism.memory.contains("L^2") && !$0.mechanism.memory.contains("sqrt")
+  }
+
+  /// The most bytes held above what was there before, forward and backward.
+  private func peak(_ entry: MixerEntry, length: Int) throws -> Int {
+    var model = ModelConfiguration()
+    (model.embDim, model.qkvDim, model.numHeads) = (16, 16, 1)
+    (model.modelType, model.maxLength) = (entry.mechanism.name, length)
+    let mixer = try entry.build(model, RandomKey(seed: 0))
+    let x = try Tensor.normal([1, length, 16], key: RandomKey(seed: 1))
+    try x.requireGradient()
+    let context = try Inputs.context([length - 5], length)
+    let before = Engine.restartPeak()
+    try mixer.callAsFunction(x, context, layer: 0).sum().backward()
+    return Engine.peakTensorBytes - before
+  }
+
+  @Test("memory grows with the length, not with its square", arguments: linear)
+  func growth(entry: MixerEntry) throws {
+    _ = try Engine.start(threads: 2)
+    let short = try peak(entry, length: 1024)
+    let long = try peak(entry, length: 16384)
+    print("memory \(entry.mechanism.name): \(short) bytes at 1K, \(long) at 16K")
+    #expect(long < 18 * short, "\(entry.mechanism.name): \(Double(long) / Double(short))")
+    #expect(long < 16384 * 16384, "\(entry.mechanism.name): one L x L byte mask")
+  }
+}
