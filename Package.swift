@@ -79,7 +79,7 @@ let excluded = [
   "FaultTests": ["faulty_calls.py", "flipped_bits.py", "write_order.py", "serve.py"],
   "InteropTests": [
     "read_index.py", "read_pairs.py", "digests.py", "listops_generator.py", "pytorch_oracle.py",
-    "read_events.py",
+    "read_events.py", "exports.py",
   ],
 ]
 
