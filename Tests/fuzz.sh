@@ -3,13 +3,14 @@
 #
 # Each target in Tests/Fuzz first runs with a planted fault, which it must find; then it runs clean for so many
 # seconds. Built with the toolchain's libFuzzer and AddressSanitizer, apart from the package: the parsers and
-# what they use, with a stand-in for swift-crypto. Executions and findings are printed at the end; an input
+# what they use, with a stand-in for swift-crypto. Executions and findings are printed as they come; an input
 # that ends the process is kept in the folder that is named, and the exit code is 1.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
 targets=${*:-archive png pickle npy listops tsv sidetable manifest}
+all=$([ $# -eq 0 ] && echo yes || true)
 work=${FUZZ_FOLDER:-$(mktemp -d /tmp/lra-fuzz.XXXXXX)}
 build=$work/build
 mkdir -p "$build"
@@ -21,9 +22,15 @@ clang=$root/bin/clang
 parsers="DatasetError.swift DatasetError+Conversion.swift CanonicalJSON.swift Manifest.swift
   Conversion/ArchiveStream.swift Conversion/PlainFile.swift Conversion/SourceReader.swift
   Conversion/SourceFile.swift Conversion/SequenceRow.swift Conversion/NpyArray.swift
-  Conversion/TextLines.swift Index/Records.swift Shards/SideTable.swift Shards/PNGCodec.swift
+  Conversion/TextLines.swift Digest.swift Index/Records.swift Shards/SideTable.swift Shards/PNGCodec.swift
   ListOps/ListOpsEvaluation.swift Image/PickledBatch.swift Release/ReleasedListOps.swift
   Own/OwnTask.swift Own/OwnExamples.swift Own/LabelledTable.swift Own/TokenArrays.swift"
+# Pairs of documents, where their converter is there.
+if [ -f Sources/Datasets/Retrieval/DocumentPair.swift ]; then
+  parsers+=" DatasetError+Pairs.swift Conversion/LineSplitter.swift Retrieval/AANFile.swift
+    Retrieval/DocumentPool.swift Retrieval/DocumentPair.swift Shards/MappedShard.swift Guarded.swift"
+  [ -z "$all" ] || targets+=" aan"
+fi
 
 module() {  # NAME FLAGS... -- FILES...: a Swift module of its own
   local name=$1
@@ -62,19 +69,18 @@ target() {  # NAME OUTPUT FLAGS...
 
 python3 Tests/Fuzz/seeds.py "$work/seeds"
 status=0
-report=
 for name in $targets; do
   mkdir -p "$work/found/$name" "$work/corpus/$name"
   target "$name" "$build/$name-planted" -D PLANTED
   # The planted fault must end the process; two minutes are plenty.
   if (ulimit -c 0; cd "$work/found/$name" && "$build/$name-planted" -max_total_time=120 \
       -max_len=4096 -artifact_prefix=planted- "$work/seeds/$name" > planted.log 2>&1); then
-    report+="$name: the planted fault was not found"$'\n'
+    echo "$name: the planted fault was not found"
     status=1
     continue
   fi
   if ! grep -q 'the planted fault was found' "$work/found/$name/planted.log"; then
-    report+="$name: another fault than the planted one, see $work/found/$name/planted.log"$'\n'
+    echo "$name: another fault than the planted one, see $work/found/$name/planted.log"
     status=1
     continue
   fi
@@ -85,8 +91,7 @@ for name in $targets; do
     -timeout=60 -print_final_stats=1 "$work/corpus/$name" "$work/seeds/$name" > run.log 2>&1) || findings=1
   runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/found/$name/run.log")
   edges=$(grep -oE 'cov: [0-9]+' "$work/found/$name/run.log" | tail -1)
-  report+="$name: planted fault found after $planted runs; then ${runs:-?} runs in $seconds s, ${edges:-}, findings $findings"$'\n'
-  if [ "$findings" -ne 0 ]; then status=1; report+="  see $work/found/$name"$'\n'; fi
+  echo "$name: planted fault found after ${planted:-?} runs; then ${runs:-?} runs in $seconds s, $edges, findings $findings"
+  [ "$findings" -eq 0 ] || { status=1; echo "  see $work/found/$name"; }
 done
-printf '%s' "$report"
 exit $status

@@ -114,8 +114,20 @@ static void ignore(png_structp png, png_const_charp message) {
   (void)message;
 }
 
+// Whether every chunk lies within the file: libpng takes as much memory as a chunk claims to have.
+static int chunks_fit(const uint8_t *file, size_t bytes) {
+  for (size_t place = 8; place < bytes && bytes - place >= 12;) {
+    const uint8_t *head = file + place;
+    size_t length = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
+    if (length > bytes - place - 12) return 0;
+    place += length + 12;
+  }
+  return 1;
+}
+
 int lra_png_decode(
   const uint8_t *file, size_t bytes, uint32_t width, uint32_t height, uint8_t *pixels) {
+  if (!chunks_fit(file, bytes)) return 1;
   source from = {file, bytes};
   png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, NULL, fail, ignore);
   if (png == NULL) return 1;

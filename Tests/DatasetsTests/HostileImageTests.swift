@@ -121,6 +121,19 @@ import Testing
     #expect((Int(status[1]) ?? .max) * 4096 < 1 << 31)
   }
 
+  @Test("a chunk that claims two gigabytes is refused before memory is taken")
+  func claims() throws {
+    // Found by Tests/fuzz.sh: libpng takes the memory before it reads.
+    var png = try sound()
+    let text = Array(file([("tEXt", Array("a\0b".utf8))])[8...])
+    png.insert(contentsOf: text, at: 33)
+    #expect(decodes(png))
+    png.replaceSubrange(33..<37, with: [0x7B, 0, 0, 3])
+    #expect(!decodes(png))
+    png.replaceSubrange(33..<37, with: [255, 255, 255, 255])
+    #expect(!decodes(png))
+  }
+
   @Test("a release with such an image is refused, with the image's name, and nothing is written")
   func release() throws {
     for change in [60_000, 33] {

@@ -12,10 +12,14 @@ func planted(_ reached: @autoclosure () -> Bool) {
 }
 
 /// The input as a source file.
-func sourceFile(_ bytes: UnsafeRawBufferPointer, path: String) -> SourceFile {
+///
+/// - Parameter location: nil for a member of an archive.
+func sourceFile(
+  _ bytes: UnsafeRawBufferPointer, path: String, location: String? = "input"
+) -> SourceFile {
   var position = 0
   return SourceFile(
-    source: "input", sourceNumber: 0, path: path, bytes: bytes.count, location: "input"
+    source: "input", sourceNumber: 0, path: path, bytes: bytes.count, location: location
   ) { buffer in
     // Small pieces, so that what lies across two of them is met.
     let count = min(buffer.count, bytes.count - position, 37)

@@ -8,7 +8,7 @@ public func fuzz(_ start: UnsafeRawPointer?, _ count: Int) -> CInt {
     let batch = try PickledBatch(parsing: bytes)
     let found = batch.withData(bytes) { $0.count }
     precondition(found == batch.shape.rows * batch.shape.columns)
-    planted(batch.labels.contains(77))
+    planted(batch.labels.contains { $0 > 2 })
   }
   return 0
 }

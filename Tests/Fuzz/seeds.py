@@ -51,6 +51,7 @@ seed("listops", "lines", "Source\tTarget\r\n( ( ( [MAX 4 ) 2 ) ] )\t4\r\n( ( [ME
 seed("listops", "one", "Source\tTarget\n[MIN 3 [MED 3 4 ] ]\t3\n[SM 7 8 ]\t5")
 seed("tsv", "plain", "0\tone\n1\ttwo\r\n")
 seed("tsv", "header", "split\tlabel\ttext\ntrain\t0\tone\ntest\t7\ttwo\n")
+seed("aan", "pairs", "1.0\tA1\tB2\tone text\tanother\n0.0\tB2\tA1\tanother\tone text\r\n0.0\tA1\tC3\tother text\t")
 seed(
     "sidetable", "rows",
     "position\toffset\tlength\tlabel\tcheck64\tmeta\n0\t128\t8\t4\t-77\t\n1\t136\t2\t\t5\t{\"a\":\"b\\tc\"}\n",
