@@ -70,18 +70,6 @@ struct PythonDataTests {
     #expect(try folder.data("ls", "--json").output.contains("\"content_digest\":\"\(digest)\""))
   }
 
-  @Test("tarfile and numpy read every example of the webdataset export")
-  func webdataset() throws {
-    let folder = try dataset()
-    let made = try folder.data(
-      "export", "webdataset", "listops-2k", "--to", "shards", "--quiet")
-    try #require(made.exit == 0, "\(made.error)")
-    let outcome = try python(
-      "exports.py", folder.file("data.sqlite"), "listops-2k", folder.file("shards"), "plain")
-    #expect(outcome.exit == 0, "\(outcome.error)")
-    #expect(outcome.output == "train 150 equal\nvalidation 40 equal\ntest 40 equal\n")
-  }
-
   @Test("independent code gives the same check64, leaves and digests of pairs of documents")
   func pairDigests() throws {
     let folder = try pairs()
