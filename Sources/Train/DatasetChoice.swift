@@ -48,10 +48,14 @@ public enum DatasetChoice {
     // ListOps knows its longest expression; documents are stored whole and cut at load.
     let parameters =
       (try? JSONSerialization.jsonObject(with: Data(dataset.config.utf8))) as? [String: Any]
-    return (
-      dataset.task,
-      .init(name: dataset.name, maxLength: parameters?["max_length"] as? Int, named: named)
-    )
+    var chosen = RecipeRequest.Dataset(
+      name: dataset.name, maxLength: parameters?["max_length"] as? Int, named: named)
+    if !Recipe.tasks.contains(dataset.task), let classes = parameters?["num_classes"] as? Int,
+      let ids = parameters?["vocabulary_size"] as? Int
+    {
+      chosen.ownShape = .init(numClasses: classes, vocabularySize: ids)
+    }
+    return (dataset.task, chosen)
   }
 
   private static func unique(_ names: [String]) -> [String] {

@@ -9,23 +9,28 @@ struct TaskShape {
   /// Documents of one example.
   let towers: Int
 
-  init(_ task: String) {
-    towers = task == "retrieval" ? 2 : 1
-    switch task {
+  init(_ recipe: Recipe) {
+    towers = recipe.task == "retrieval" ? 2 : 1
+    switch recipe.task {
     case "listops": (vocabularySize, classes) = (16, 10)
     case "image": (vocabularySize, classes) = (257, 10)
-    default: (vocabularySize, classes) = (257, 2)
+    default:
+      (vocabularySize, classes) =
+        recipe.isOwnTask ? (recipe.data.vocabularySize, recipe.data.numClasses) : (257, 2)
     }
   }
 }
 
 extension Recipe {
+  /// Whether the task is a user's own, none of LRA's.
+  var isOwnTask: Bool { !Recipe.tasks.contains(task) }
+
   /// The model that the recipe describes.
   ///
   /// Under protocol `released` ListOps has the released vocabulary of 17 ids (one of them never
   /// occurs), which the published parameter counts include.
   public var modelConfiguration: ModelConfiguration {
-    let shape = TaskShape(task)
+    let shape = TaskShape(self)
     var configuration = ModelConfiguration()
     configuration.modelType = model.modelType
     configuration.embDim = model.embDim

@@ -74,7 +74,7 @@ extension Recipe {
   /// Sizes that do not fit each other.
   var inconsistencies: [RecipeProblem] {
     var problems: [RecipeProblem] = []
-    if model.interaction != "concat", TaskShape(task).towers == 1 {
+    if model.interaction != "concat", TaskShape(self).towers == 1 {
       problems.append(
         .wrong("model.interaction", must: "concat without pairs", found: model.interaction))
     }

@@ -29,6 +29,10 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var dataset = "listops-2k"
     /// Longest sequence in tokens, at least 1; what is longer is cut.
     public var maxLength = 2000
+    /// Classes of a user's own task, at least 1; LRA's tasks have theirs.
+    public var numClasses = 2
+    /// Token ids of a user's own task, padding included, 2...257; LRA's tasks have theirs.
+    public var vocabularySize = 257
     /// Batches in a pool whose examples are sorted by length, at least 1, which does not sort.
     public var bucketBatches = 64
     /// Batches that the background reader keeps ready, at least 1.

@@ -8,16 +8,31 @@ struct RecipeField: Sendable {
   let store: @Sendable (RecipeScalar, inout Recipe) -> String?
   /// The value of a recipe.
   let load: @Sendable (Recipe) -> RecipeScalar
-  /// Only recipes of pairs of documents have the key.
-  var isOfPairs = false
+  /// Which recipes have the key.
+  var owner = Owner.all
+
+  /// The recipes that a key belongs to.
+  enum Owner {
+    case all
+    /// Tasks on pairs of documents.
+    case pairs
+    /// Tasks of a user's own.
+    case ownTasks
+  }
 
   /// Whether a recipe has the key.
-  func belongs(to recipe: Recipe) -> Bool { !isOfPairs || TaskShape(recipe.task).towers == 2 }
+  func belongs(to recipe: Recipe) -> Bool {
+    switch owner {
+    case .all: true
+    case .pairs: recipe.task == "retrieval"
+    case .ownTasks: recipe.isOwnTask
+    }
+  }
 
-  /// The same key, for recipes of pairs only.
-  var ofPairs: RecipeField {
+  /// The same key, for some recipes only.
+  func of(_ owner: Owner) -> RecipeField {
     var field = self
-    field.isOfPairs = true
+    field.owner = owner
     return field
   }
 }
@@ -144,9 +159,11 @@ extension Recipe {
   /// Every key in the order of the YAML form; `model.attention` comes after `model.causal`.
   static let fields: [RecipeField] = [
     .name("protocol", \.protocolName),
-    .choice("task", \.task, tasks),
+    .name("task", \.task),
     .name("data.dataset", \.data.dataset),
     .count("data.max_length", \.data.maxLength),
+    .count("data.num_classes", \.data.numClasses, most: 1 << 16).of(.ownTasks),
+    .count("data.vocabulary_size", \.data.vocabularySize, least: 2, most: 257).of(.ownTasks),
     .count("data.bucket_batches", \.data.bucketBatches, most: 1 << 20),
     .count("data.prefetch", \.data.prefetch, most: 1024),
     .name("model.model_type", \.model.modelType),
@@ -161,7 +178,7 @@ extension Recipe {
     .choice("model.activation", \.model.activation, ["gelu", "gelu_tanh", "relu"]),
     .flag("model.qkv_bias", \.model.qkvBias),
     .choice("model.classifier_pool", \.model.classifierPool, ["MEAN", "CLS", "FIRST"]),
-    .choice("model.interaction", \.model.interaction, ["concat", "nli"]).ofPairs,
+    .choice("model.interaction", \.model.interaction, ["concat", "nli"]).of(.pairs),
     .number("model.dropout_rate", \.model.dropoutRate, .fraction),
     .number("model.attention_dropout_rate", \.model.attentionDropoutRate, .fraction),
     .flag("model.tied_weights", \.model.tiedWeights),

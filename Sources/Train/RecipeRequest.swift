@@ -14,12 +14,23 @@ public struct RecipeRequest: Sendable {
     public var maxLength: Int?
     /// Whether the user named it (`--dataset`) or it is the only one.
     public var named: Bool
+    /// Classes and token ids of a user's own task; nil for LRA's, which have theirs.
+    public var ownShape: OwnShape?
+
+    /// What a user's own task looks like to a model.
+    public struct OwnShape: Sendable, Equatable {
+      /// Classes.
+      public var numClasses: Int
+      /// Token ids, padding included.
+      public var vocabularySize: Int
+    }
 
     /// Makes a choice from its parts.
-    public init(name: String, maxLength: Int?, named: Bool) {
+    public init(name: String, maxLength: Int?, named: Bool, ownShape: OwnShape? = nil) {
       self.name = name
       self.maxLength = maxLength
       self.named = named
+      self.ownShape = ownShape
     }
   }
 
@@ -57,10 +68,11 @@ public struct RecipeRequest: Sendable {
     guard let task = chosen["task"]?.text ?? self.task ?? overlay["task"]?.text else {
       throw TrainError.recipe(problems + [.noTask])
     }
-    guard Recipe.tasks.contains(task) else {
+    guard Recipe.tasks.contains(task) || dataset?.ownShape != nil else {
       throw TrainError.recipe(problems + [.unknownTask(task)])
     }
     var recipe = Recipe()
+    recipe.task = task
     problems += try recipe.applyBuiltIn(protocol: base, task: task, model: model)
     if let dataset { apply(dataset, to: &recipe) }
     var own = overlay
@@ -81,6 +93,10 @@ public struct RecipeRequest: Sendable {
   private func apply(_ dataset: Dataset, to recipe: inout Recipe) {
     recipe.data.dataset = dataset.name
     if let maxLength = dataset.maxLength { recipe.data.maxLength = maxLength }
+    if let shape = dataset.ownShape {
+      recipe.data.numClasses = shape.numClasses
+      recipe.data.vocabularySize = shape.vocabularySize
+    }
   }
 
   private var options: RecipeOverlay {
@@ -130,7 +146,8 @@ extension Recipe {
     common["tasks"] = nil
     problems += apply(RecipeOverlay(.mapping(common)))
     protocolName = name
-    guard let tasks else { return problems }
+    // A user's own task has what the protocol says of all tasks.
+    guard let tasks, Recipe.tasks.contains(task) else { return problems }
     guard var own = tasks[task]?.mapping else {
       let names = tasks.compactMap { $0.key.scalar?.string }
       throw TrainError.recipe([.taskNotInProtocol(name, task: task, names)])

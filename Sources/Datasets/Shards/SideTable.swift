@@ -27,17 +27,19 @@ public enum SideTable {
     return result
   }
 
-  private static func unescaped(_ text: Substring) -> String {
+  /// The text of a field; nil for what `escaped` never writes.
+  private static func unescaped(_ text: Substring) -> String? {
     guard text.contains("\\") else { return String(text) }
     var result = ""
     var escape = false
     for scalar in text.unicodeScalars {
       if escape {
         switch scalar {
+        case "\\": result += "\\"
         case "t": result += "\t"
         case "n": result += "\n"
         case "r": result += "\r"
-        default: result.unicodeScalars.append(scalar)
+        default: return nil
         }
         escape = false
       } else if scalar == "\\" {
@@ -46,7 +48,7 @@ public enum SideTable {
         result.unicodeScalars.append(scalar)
       }
     }
-    return result
+    return escape ? nil : result
   }
 
   /// Reads a side table.
@@ -71,10 +73,14 @@ public enum SideTable {
         throw DatasetError.sideTableMalformed(
           path, line: index + 2, "expected 6 tab-separated fields, found \(fields.count)")
       }
+      guard let meta = unescaped(fields[5]) else {
+        throw DatasetError.sideTableMalformed(
+          path, line: index + 2, "the meta text has a backslash that stands for nothing")
+      }
       return ExampleRow(
         position: position, shardID: shardID, offset: offset, length: length,
         label: Int(fields[3]), check64: check64,
-        meta: fields[5].isEmpty ? nil : unescaped(fields[5]))
+        meta: meta.isEmpty ? nil : meta)
     }
   }
 }
