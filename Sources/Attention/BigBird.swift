@@ -32,8 +32,8 @@ public struct BigBird: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "bigbird", summary: "window, global and random blocks", time: "L b (5 + R) d",
-    memory: "L b (5 + R)", directions: [.bidirectional], paper: "2007.14062")
+    name: "bigbird", summary: "window, global and random blocks", time: "L (5+R)b d",
+    memory: "L (5+R)b", directions: [.bidirectional], paper: "2007.14062")
   /// Blocks of 64, three random ones.
   public static let defaults = Configuration()
 

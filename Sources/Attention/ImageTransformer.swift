@@ -5,8 +5,8 @@ import Tensors
 /// Query blocks of h x w pixels; keys are the block and the flange, in `2d` f rows and columns around it
 /// (above, left and right in the causal form), in `1d` f pixels before it (and behind). Time is
 /// O(L·(block + flange)·D), memory O(L·(block + flange)). The causal order is the raster over blocks, then
-/// within a block: what is earlier in it may be attended. The image is a square of the longest length; in
-/// `1d` any length will do. Positions without a token are not attended.
+/// within a block: what is earlier in it may be attended. The image is the smallest square that
+/// holds the longest length. Positions without a token are not attended.
 ///
 /// Parmar and others 2018, arXiv 1802.05751, section 3.3; sizes as in tensor2tensor, smaller for 32 x 32.
 public struct ImageTransformer: Mixer {
@@ -40,8 +40,8 @@ public struct ImageTransformer: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "image_transformer", summary: "blocks of pixels with a flange", time: "L (b + f) d",
-    memory: "L (b + f)", directions: [.bidirectional, .causal], paper: "1802.05751")
+    name: "image_transformer", summary: "blocks of pixels with a flange", time: "L (b+f) d",
+    memory: "L (b+f)", directions: [.bidirectional, .causal], paper: "1802.05751")
   /// Blocks of 8 x 8 with a flange of 4.
   public static let defaults = Configuration()
 
@@ -59,11 +59,7 @@ public struct ImageTransformer: Mixer {
         Self.mechanism.name, "blocks are at least 1, flanges at least 0")
     }
     heads = try Heads(model, key: key)
-    let side = Int(Double(model.positions).squareRoot())
-    guard configuration.form == .oneDimensional || side * side == model.positions else {
-      throw AttentionError.badValue(
-        Self.mechanism.name, "2d needs a square number of positions, not \(model.positions)")
-    }
+    let side = Int(Double(model.positions).squareRoot().rounded(.up))
     layout = Layout(
       configuration, height: configuration.form == .oneDimensional ? 1 : side,
       width: configuration.form == .oneDimensional ? model.positions : side, causal: model.causal)

@@ -30,7 +30,7 @@ public struct Longformer: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "longformer", summary: "sliding window and global tokens", time: "L (w + g) d",
+    name: "longformer", summary: "sliding window and global tokens", time: "L (w+g) d",
     memory: "L w", directions: [.bidirectional, .causal], paper: "2004.05150")
   /// A window of 512, the first token global.
   public static let defaults = Configuration()

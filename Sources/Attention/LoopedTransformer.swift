@@ -17,7 +17,7 @@ public struct LoopedTransformer: Architecture {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "looped", summary: "T turns of the same blocks, input added", time: "T L^2 d",
+    name: "looped", summary: "T turns of the same blocks", time: "T L^2 d",
     memory: "T L d", directions: [.bidirectional, .causal], paper: "2311.12424")
   /// Four turns of softmax attention.
   public static let defaults = Configuration()

@@ -24,7 +24,7 @@ public struct LowRankTransformer: Architecture {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "low_rank", summary: "all matrices of rank r, softmax attention", time: "L^2 d",
+    name: "low_rank", summary: "softmax, all matrices of rank r", time: "L^2 d",
     memory: "L d", directions: [.bidirectional, .causal], paper: "1910.13923")
   /// Rank 16.
   public static let defaults = Configuration()

@@ -44,7 +44,7 @@ public struct Reformer: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "reformer", summary: "softmax within hash buckets", time: "L log L + L 2c d",
+    name: "reformer", summary: "softmax within hash buckets", time: "L 2c d",
     memory: "L 2c", directions: [.bidirectional, .causal], paper: "2001.04451")
   /// Chunks of 64, two rounds.
   public static let defaults = Configuration()

@@ -57,8 +57,8 @@ public struct SparseTransformer: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "sparse_transformer", summary: "own block and block summaries, or strides",
-    time: "L sqrt(L) d", memory: "L sqrt(L)", directions: [.bidirectional, .causal],
+    name: "sparse_transformer", summary: "blocks and their summaries, or strides",
+    time: "L^1.5 d", memory: "L^1.5", directions: [.bidirectional, .causal],
     paper: "1904.10509")
   /// Fixed pattern, blocks of 64, summaries of 8.
   public static let defaults = Configuration()

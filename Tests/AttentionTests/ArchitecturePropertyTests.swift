@@ -177,12 +177,12 @@ struct ArchitectureCase: CustomTestStringConvertible, Sendable {
     }
   }
 
-  @Test("a classifier of it can be built, trained and refused in words")
+  @Test("a classifier of every model can be built with its defaults, trained, and refused in words")
   func classifier() throws {
-    for entry in architectures {
+    for mechanism in mechanisms {
       var model = ModelConfiguration()
-      (model.modelType, model.maxLength) = (entry.mechanism.name, 20)
-      model.causal = entry.mechanism.directions == [.causal]
+      (model.modelType, model.maxLength) = (mechanism.name, 20)
+      model.causal = mechanism.directions == [.causal]
       let classifier = try Classifier(model, key: RandomKey(seed: 0))
       let names = classifier.parameters.map(\.name)
       #expect(Set(names).count == names.count)
@@ -190,8 +190,10 @@ struct ArchitectureCase: CustomTestStringConvertible, Sendable {
         ids([document(20), document(9)], 20), Inputs.context([20, 9], 20, training: true))
       #expect(logits.shape == [2, 10])
       try logits.crossEntropySum(.from([Int64(1), 2], [2])).backward()
-      for named in classifier.parameters {
-        #expect(named.parameter.value.gradient != nil, "\(entry.mechanism.name) \(named.name)")
+      for named in classifier.parameters where named.parameter.kind != .buffer {
+        // Luna's last memory is read by nobody.
+        if named.name.hasPrefix("blocks.1.attn.luna.norm") { continue }
+        #expect(named.parameter.value.gradient != nil, "\(mechanism.name) \(named.name)")
       }
       model.attention = ["no_such_key": .integer(1)]
       #expect(throws: AttentionError.self) { try Classifier.check(model) }

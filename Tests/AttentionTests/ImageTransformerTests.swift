@@ -110,11 +110,20 @@ import Testing
     }
   }
 
-  @Test("an image that is not square and blocks of 0 are refused")
-  func badConfiguration() {
-    #expect(throws: AttentionError.self) {
-      try image(.twoDimensional, side: 0, block: (2, 2), flange: (1, 1), maxLength: 40)
+  @Test("a length that is no square is laid out in the next larger one")
+  func notSquare() throws {
+    let mixer = try image(.twoDimensional, side: 0, block: (2, 2), flange: (1, 1), maxLength: 40)
+    #expect(mixer.layout.area == 49)
+    let x = try Inputs.queriesKeysValues([1, 2, 40, 4])
+    let found = try mixer.attend(x[0], x[1], x[2], Inputs.context([40], 40), layer: 0)
+    let expected = try denseAttention(x[0], x[1], x[2], lengths: [40]) { _, i, j in
+      Self.allowed(i, j, side: 7, block: (2, 2), flange: (1, 1), causal: false)
     }
+    #expect(difference(try found.doubles(), try expected.doubles()) < 1e-12)
+  }
+
+  @Test("blocks of 0 are refused")
+  func badConfiguration() {
     #expect(throws: AttentionError.self) {
       try image(.twoDimensional, side: 8, block: (0, 2), flange: (1, 1))
     }

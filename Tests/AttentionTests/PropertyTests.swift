@@ -48,8 +48,7 @@ struct MixerCase: CustomTestStringConvertible, Sendable {
   func model(width: Int = 8, maxLength: Int = maxLength) -> ModelConfiguration {
     var model = ModelConfiguration()
     (model.embDim, model.qkvDim, model.mlpDim, model.numHeads) = (width, width, width, 2)
-    let side = Int(Double(maxLength).squareRoot().rounded(.up))
-    model.maxLength = entry.mechanism.name == "image_transformer" ? side * side : maxLength
+    model.maxLength = maxLength
     model.modelType = entry.mechanism.name
     model.attention = keys
     model.causal = causal
