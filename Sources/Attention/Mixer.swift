@@ -20,10 +20,6 @@ public struct Mechanism: Sendable {
   public let directions: [Direction]
   /// arXiv number of its paper.
   public let paper: String
-  /// Whether a padded row gives what the row without its padding gives.
-  ///
-  /// False for mechanisms that cannot: their transform depends on the batch's length.
-  public var ignoresPadding = true
 }
 
 /// A mechanism that mixes information along the sequence: the attention of a block.
