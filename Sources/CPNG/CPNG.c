@@ -114,15 +114,16 @@ static void ignore(png_structp png, png_const_charp message) {
   (void)message;
 }
 
-// Whether every chunk lies within the file: libpng takes as much memory as a chunk claims to have.
+// Whether every chunk up to IEND lies within the file: libpng takes as much memory as a chunk claims to have.
 static int chunks_fit(const uint8_t *file, size_t bytes) {
   for (size_t place = 8; place < bytes && bytes - place >= 12;) {
     const uint8_t *head = file + place;
+    if (memcmp(head + 4, "IEND", 4) == 0) return 1;
     size_t length = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
     if (length > bytes - place - 12) return 0;
     place += length + 12;
   }
-  return 1;
+  return 0;
 }
 
 int lra_png_decode(

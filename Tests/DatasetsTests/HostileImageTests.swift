@@ -132,6 +132,9 @@ import Testing
     #expect(!decodes(png))
     png.replaceSubrange(33..<37, with: [255, 255, 255, 255])
     #expect(!decodes(png))
+    // The same where less than a chunk is left of the file.
+    let end: [UInt8] = [0x7E, 0, 0, 3] + Array("tEXt".utf8) + [0x60, 0, 0]
+    #expect(!decodes(Array(png[..<33]) + end))
   }
 
   @Test("a release with such an image is refused, with the image's name, and nothing is written")
