@@ -6,19 +6,20 @@ import ToolRunner
 /// A server on this machine with the faults of real ones, and a folder to fetch into.
 private final class Server {
   let folder: TemporaryFolder
-  private let process: Program.Running
   private let port: String
+  private let process: Int32
 
   init() throws {
     folder = try TemporaryFolder()
-    let file = folder.file("port")
     let script = Program.package + "/Tests/FaultTests/serve.py"
-    process = try Program.python.start([script, file], in: folder.path)
-    while !FileManager.default.fileExists(atPath: file) && process.isRunning { usleep(10_000) }
-    port = try String(contentsOfFile: file, encoding: .utf8)
+    let started = try Program.python.run([script], in: folder.path)
+    let words = started.output.split(whereSeparator: \.isWhitespace)
+    try #require(started.exit == 0 && words.count == 2, "\(started.error)")
+    port = String(words[0])
+    process = try #require(Int32(words[1]))
   }
 
-  deinit { process.send(SIGKILL) }
+  deinit { kill(process, SIGKILL) }
 
   func url(_ mode: String, _ size: Int) -> String { "http://127.0.0.1:\(port)/\(mode)/\(size)" }
 

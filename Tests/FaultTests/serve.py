@@ -1,12 +1,12 @@
 """A server with the faults of real ones, for the download tests.
 
-python serve.py PORT_FILE: serves /MODE/SIZE, SIZE bytes of a known pattern, on 127.0.0.1, and writes its port
-into PORT_FILE. Modes: good (ranges), drop (ends every answer after 40,000 bytes), plain (ignores ranges),
+python serve.py: prints its port and the process that serves, and returns; that process serves /MODE/SIZE, SIZE
+bytes of a known pattern, on 127.0.0.1, until it is killed, ten minutes at most. Modes: good (ranges), drop (ends every answer after 40,000 bytes), plain (ignores ranges),
 wrong (one byte differs), longer (announces more than it has, then ends), forbidden (403), unsized (no length).
 """
 import http.server
 import os
-import sys
+import signal
 
 
 def pattern(size):
@@ -56,8 +56,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(data[start:end])
 
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-with open(sys.argv[1] + ".new", "w") as file:
-    file.write(str(server.server_address[1]))
-os.rename(sys.argv[1] + ".new", sys.argv[1])
-server.serve_forever()
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)  # listens from here on
+child = os.fork()
+if child:
+    print(server.server_address[1], child)
+else:
+    signal.alarm(600)
+    server.serve_forever()
