@@ -61,5 +61,8 @@ child = os.fork()
 if child:
     print(server.server_address[1], child)
 else:
+    # Whoever started this waits until nobody holds what it handed down.
+    os.closerange(3, server.fileno())
+    os.closerange(server.fileno() + 1, 1024)
     signal.alarm(600)
     server.serve_forever()
