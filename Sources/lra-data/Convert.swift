@@ -45,6 +45,15 @@ struct ConversionOptions: ParsableArguments {
   }
 }
 
+/// What a conversion takes that makes a validation split.
+struct SplitOptions: ParsableArguments {
+  @Option(name: .customLong("protocol"), help: "Whose splits to make.")
+  var splitProtocol = SplitProtocol.paper
+  @Option(
+    help: ArgumentHelp("Validation examples (default: a tenth of training).", valueName: "n"))
+  var validation: Int?
+}
+
 /// `convert imdb`.
 struct ConvertIMDb: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -58,18 +67,15 @@ struct ConvertIMDb: ParsableCommand {
 
   @Option(help: ArgumentHelp("aclImdb_v1.tar.gz or its folder.", valueName: "path"))
   var from: String
-  @Option(name: .customLong("protocol"), help: "Whose splits to make.")
-  var splitProtocol = SplitProtocol.paper
-  @Option(help: ArgumentHelp("Validation reviews (default: a tenth).", valueName: "n"))
-  var validation: Int?
+  @OptionGroup var split: SplitOptions
   @Flag(help: "Add the 50,000 unlabelled reviews as a split unsup.")
   var unsup = false
   @OptionGroup var conversion: ConversionOptions
 
   func run() throws {
     var imdb = IMDb()
-    imdb.splits = splitProtocol
-    imdb.validation = validation
+    imdb.splits = split.splitProtocol
+    imdb.validation = split.validation
     imdb.unsup = unsup
     try conversion.run(imdb, from: [from], command: "convert imdb")
   }

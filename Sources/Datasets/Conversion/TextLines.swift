@@ -12,41 +12,22 @@ extension SourceFile {
   func forEachLine(
     limit: Int = SourceFile.longestLine, _ body: (TextLine) throws -> Void
   ) throws {
-    var number = 0
-    var rest: [UInt8] = []
-    func give(_ bytes: UnsafeRawBufferPointer) throws {
-      number += 1
-      var line = bytes
-      if number == 1, line.starts(with: [0xEF, 0xBB, 0xBF]) {
-        line = UnsafeRawBufferPointer(rebasing: line[3...])
+    var lines = LineSplitter(limit: limit)
+    func give(_ line: LineSplitter.Line) throws {
+      var bytes = line.bytes
+      if line.number == 1, bytes.starts(with: [0xEF, 0xBB, 0xBF]) {
+        bytes = UnsafeRawBufferPointer(rebasing: bytes[3...])
       }
-      if line.last == 13 { line = UnsafeRawBufferPointer(rebasing: line.dropLast()) }
-      try body(TextLine(bytes: line, number: number, file: self))
+      try body(TextLine(bytes: bytes, number: line.number, file: self))
     }
     try forEachChunk { chunk in
-      var start = 0
-      while start < chunk.count, let base = chunk.baseAddress {
-        let end = memchr(base + start, 10, chunk.count - start).map { UnsafeRawPointer($0) - base }
-        let piece = UnsafeRawBufferPointer(rebasing: chunk[start..<(end ?? chunk.count)])
-        guard rest.count + piece.count <= limit else {
-          throw malformed(
-            "a line of more than \(limit.grouped) bytes", line: number + 1, column: limit + 1)
-        }
-        start = (end ?? chunk.count) + 1
-        guard end != nil else {
-          rest += piece
-          continue
-        }
-        if rest.isEmpty {
-          try give(piece)
-        } else {
-          rest += piece
-          try rest.withUnsafeBytes(give)
-          rest.removeAll(keepingCapacity: rest.count < 1 << 20)
-        }
+      try lines.feed(chunk, give)
+      if let number = lines.longLine {
+        throw malformed(
+          "a line of more than \(limit.grouped) bytes", line: number, column: limit + 1)
       }
     }
-    if !rest.isEmpty { try rest.withUnsafeBytes(give) }
+    try lines.finish(give)
   }
 }
 
@@ -62,12 +43,12 @@ struct TextLine {
   func fields(limit: Int = 64) -> [Range<Int>] {
     var fields: [Range<Int>] = []
     var start = 0
-    while fields.count < limit - 1, let base = bytes.baseAddress, start < bytes.count,
-      let tab = memchr(base + start, 9, bytes.count - start)
+    while fields.count < limit - 1,
+      let tab = LineSplitter.firstIndex(
+        of: UInt8(ascii: "\t"), in: UnsafeRawBufferPointer(rebasing: bytes[start...]))
     {
-      let end = UnsafeRawPointer(tab) - base
-      fields.append(start..<end)
-      start = end + 1
+      fields.append(start..<start + tab)
+      start += tab + 1
     }
     return fields + [start..<bytes.count]
   }
