@@ -16,6 +16,8 @@ public final class Context {
   public let training: Bool
   /// Where the batch is.
   public let device: Device
+  /// Measures how far queries look, when it is set.
+  public var span: AttentionSpan?
   /// What a mechanism hands from layer to layer within this pass, by its name.
   var carried: [String: Tensor] = [:]
   private var realWeights: Tensor?
@@ -43,9 +45,11 @@ public final class Context {
 
   /// The same batch with one more real position in front of every row, for a CLS vector.
   func withLeadingPosition() throws -> Context {
-    try Context(
+    let longer = try Context(
       lengths: lengths.map { $0 + 1 }, length: length + 1,
       examples: examples.integers().map(Int.init), key: key, training: training, device: device)
+    longer.span = span
+    return longer
   }
 
   /// [B, 1, L]: 1/n at each of a row's n real positions, 0 at padding; a product with it is the

@@ -31,6 +31,11 @@ public struct Softmax: Mixer {
   /// [B, L, D] to [B, L, D].
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
     let qkv = try heads.packed(x)  // [B, L, 3, H, E]
+    if let span = context.span {
+      let part = { (index: Int) in try qkv.select(index, 2).transposed(1, 2) }  // [B, H, L, E]
+      try span.add(
+        part(0), part(1), scale: heads.scale, causal: causal, context, layer: layer)
+    }
     let attended = try qkv.selfAttention(
       lengths: context.lengthTensor, causal: causal, scale: heads.scale,
       dropout: context.training ? dropoutRate : 0, key: context.key[layer]["attention.probability"],

@@ -125,7 +125,7 @@ public struct Run {
       out: path, shape: [source.count, classes], digest: Digest.hex(published.sha256))
   }
 
-  private func prepared(
+  func prepared(
     _ name: String, _ database: String, _ dataset: String?, _ device: Device
   ) throws -> (ModelRunner, RunData, step: Int) {
     let checkpoint = try checkpoint(name)

@@ -12,6 +12,8 @@ public struct RunFolder: Sendable, Equatable {
   public var metricsPath: String { path + "/metrics.jsonl" }
   /// What a terminal would have shown.
   public var logPath: String { path + "/log.txt" }
+  /// The required attention span, when it was measured.
+  public var spanPath: String { path + "/span.json" }
   /// The folder of checkpoints.
   public var checkpointsPath: String { path + "/checkpoints" }
   /// The TensorBoard event file; its name is fixed so that a resumed run goes on with it.

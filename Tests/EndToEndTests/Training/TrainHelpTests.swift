@@ -8,7 +8,7 @@ import ToolRunner
 struct TrainHelpTests {
   @Test(
     "help is the snapshot",
-    arguments: ["", "train", "resume", "eval", "predict", "bench", "models"])
+    arguments: ["", "train", "resume", "eval", "predict", "bench", "span", "models"])
   func help(command: String) throws {
     let words = command.split(separator: " ").map(String.init)
     let folder = try TemporaryFolder()
