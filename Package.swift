@@ -38,7 +38,7 @@ let trainTargets: [Target] = [
   .target(
     name: "CTorch",
     cxxSettings: [
-      .define("USE_C10D_GLOO"),
+      .define("USE_C10D_GLOO"), .headerSearchPath("gloo"),
       .unsafeFlags([
         "-isystem", "\(torch)/include", "-isystem", "\(torch)/include/torch/csrc/api/include",
         "-O2", "-Wall", "-Wextra",

@@ -41,7 +41,8 @@ public struct Classifier: Module {
     }
   }
 
-  /// Token ids [B, L] (int64, 0 is padding) to logits [B, classes], float32.
+  /// Token ids [B, L] (int64, 0 is padding) to logits [B, classes], float32 (float64 when
+  /// the parameters are).
   ///
   /// Pairs come as [2 B, L]: rows 0..<B are the first documents, B..<2 B the second ones, and the
   /// context tells of all 2 B rows.
@@ -50,13 +51,14 @@ public struct Classifier: Module {
     let pooled =
       switch model.classifierPool {
       case .mean:
-        try context.meanWeights().matmul(features.to(.float32)).select(0, 1)  // [B, D]
+        try context.meanWeights().to(features.widened().elementType)
+          .matmul(features.widened()).select(0, 1)  // [B, D]
       case .cls, .first:
         try features.select(0, 1)  // [B, D]
       }
     let joined = model.numTowers == 2 ? try pairs(pooled) : pooled  // [B, D], 2 D or 4 D
     let first = try hidden(joined).relu()
-    return try out(hidden2?(first).relu() ?? first).to(.float32)  // [B, C]
+    return try out(hidden2?(first).relu() ?? first).widened()  // [B, C]
   }
 
   /// Vectors [2 B, D] of first and second documents to [B, 2 D] or [B, 4 D].

@@ -35,6 +35,10 @@ ct_tensor ct_grad(ct_tensor handle) {
   return grad.defined() ? give(grad) : nullptr;
 }
 
+int ct_set_grad(ct_tensor handle, ct_tensor grad) {
+  return guardedStatus([&] { tensor(handle).mutable_grad() = tensor(grad); });
+}
+
 void ct_clear_grad(ct_tensor handle) { tensor(handle).mutable_grad() = at::Tensor(); }
 
 int ct_autocast_begin(int number) {

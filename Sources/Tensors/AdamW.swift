@@ -53,8 +53,8 @@ public final class AdamW {
     ].filter { !$0.parameters.isEmpty }
     for named in parameters {
       let value = named.parameter.value
-      expAvg[named.name] = try .zeros(value.shape, on: value.device)
-      expAvgSq[named.name] = try .zeros(value.shape, on: value.device)
+      expAvg[named.name] = try .zeros(value.shape, value.elementType, on: value.device)
+      expAvgSq[named.name] = try .zeros(value.shape, value.elementType, on: value.device)
       counts[named.name] = try .zeros([], on: value.device)
     }
   }

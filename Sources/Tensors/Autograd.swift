@@ -17,6 +17,11 @@ extension Tensor {
     return try? Tensor(grad)
   }
 
+  /// Replaces the gradient.
+  public func setGradient(_ gradient: Tensor) throws {
+    guard ct_set_grad(handle, gradient.handle) == 0 else { throw TensorError.last }
+  }
+
   /// Forgets the gradient.
   public func clearGradient() { ct_clear_grad(handle) }
 

@@ -21,7 +21,8 @@ public enum Safetensors {
   /// The largest header that is read, in bytes; the reference implementation's limit.
   private static let maxHeaderBytes = 100_000_000
 
-  /// The bytes of a file with these tensors, in the given order, stored as float32.
+  /// The bytes of a file with these tensors, in the given order: float64 as it is, the rest as
+  /// float32.
   ///
   /// - Parameter metadata: strings kept in the header under `__metadata__`.
   public static func encoded(
@@ -30,9 +31,11 @@ public enum Safetensors {
     var header: [String: Any] = metadata.isEmpty ? [:] : ["__metadata__": metadata]
     var offset = 0
     for (name, tensor) in tensors {
-      let bytes = tensor.count * 4
+      let wide = tensor.elementType == .float64
+      let bytes = tensor.count * (wide ? 8 : 4)
       header[name] = [
-        "dtype": "F32", "shape": tensor.shape, "data_offsets": [offset, offset + bytes],
+        "dtype": wide ? "F64" : "F32", "shape": tensor.shape,
+        "data_offsets": [offset, offset + bytes],
       ]
       offset += bytes
     }
@@ -43,7 +46,11 @@ public enum Safetensors {
     withUnsafeBytes(of: UInt64(json.count).littleEndian) { data.append(contentsOf: $0) }
     data.append(json)
     for (_, tensor) in tensors {
-      try tensor.floats().withUnsafeBytes { data.append(contentsOf: $0) }
+      if tensor.elementType == .float64 {
+        try tensor.doubles().withUnsafeBytes { data.append(contentsOf: $0) }
+      } else {
+        try tensor.floats().withUnsafeBytes { data.append(contentsOf: $0) }
+      }
     }
     return data
   }

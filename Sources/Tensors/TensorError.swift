@@ -46,6 +46,23 @@ public struct TensorError: Error, Sendable, CustomStringConvertible {
     TensorError(.engine, message, next: next)
   }
 
+  static func notMet(_ rank: Int, _ world: Int, _ place: String, _ why: String) -> TensorError {
+    TensorError(
+      .engine,
+      "process \(rank) of \(world) did not meet the others at \(place): \(firstLine(why))",
+      next: "start all \(world) processes, with one MASTER_ADDR and MASTER_PORT that all can reach")
+  }
+
+  static func processGone(_ why: String) -> TensorError {
+    TensorError(
+      .engine, "another process of this run is gone: \(firstLine(why))",
+      next: "see its own message; the same command goes on from the last checkpoint")
+  }
+
+  private static func firstLine(_ text: String) -> Substring {
+    text.split(separator: "\n").first ?? ""
+  }
+
   static func malformed(_ path: String, _ what: String) -> TensorError {
     TensorError(
       .malformedFile, "\(path) is not a valid safetensors file: \(what)", path: path,

@@ -11,19 +11,32 @@ public struct Evaluation: Sendable, Equatable {
   public var loss: Double
 }
 
+extension ProcessGroup {
+  /// This process's share of every batch.
+  var share: Loader.Share { Loader.Share(rank: rank, world: world) }
+}
+
 /// A model with everything needed to run it on batches of its data.
-struct ModelRunner {
+final class ModelRunner {
   let classifier: Classifier
   let recipe: Recipe
   let device: Device
   let key: Tensors.RandomKey
+  /// The processes that share the work.
+  let group: ProcessGroup
+  /// Measures how far queries look, when it is set.
+  var span: AttentionSpan?
 
-  init(_ recipe: Recipe, device: Device) throws {
+  init(_ recipe: Recipe, device: Device, group: ProcessGroup = .alone) throws {
     self.recipe = recipe
+    self.group = group
     self.device = device
     let root = Tensors.RandomKey(seed: recipe.train.randomSeed)
     key = root["training"]
     classifier = try Classifier(recipe.modelConfiguration, key: root["model"], device: device)
+    if recipe.train.precision == "float64" {
+      for named in classifier.parameters { try named.parameter.convert(to: .float64) }
+    }
   }
 
   /// Logits [B, C] of some examples of a batch, float32.
@@ -38,6 +51,7 @@ struct ModelRunner {
     let context = try Context(
       lengths: rows.flatMap { batch.lengths[$0].map(Int.init) }, length: length,
       examples: numbers, key: key[step], training: training, device: device)
+    context.span = span
     let tokens = rows.flatMap {
       batch.tokens[($0.lowerBound * length)..<($0.upperBound * length)]
     }
@@ -46,7 +60,8 @@ struct ModelRunner {
     return try withBFloat16(on: device) { try classifier(ids, context) }
   }
 
-  /// Evaluates a split, batch by batch, sorted by length.
+  /// Evaluates a split, batch by batch, sorted by length; several processes share each batch, and all
+  /// get the same result.
   ///
   /// - Parameters:
   ///   - limit: only the first examples; nil for all.
@@ -54,14 +69,15 @@ struct ModelRunner {
   ///   - isCancelled: asked before every batch.
   /// - Returns: nil when it was cancelled.
   func evaluate(
-    _ source: some ExampleSource, limit: Int? = nil, isCancelled: () -> Bool = { false },
+    _ source: some ExampleSource, limit: Int? = nil, isCancelled: () throws -> Bool = { false },
     collect: (([Int], [Float]) throws -> Void)? = nil
   ) throws -> Evaluation? {
-    let loader = Loader(evaluating: source, recipe, limit: limit)
+    let loader = Loader(evaluating: source, recipe, limit: limit, share: group.share)
     var accuracy = Accuracy()
     var loss = 0.0
     while let batch = try loader.next() {
-      if isCancelled() { return nil }
+      if try isCancelled() { return nil }
+      if batch.count == 0 { continue }  // fewer examples than processes
       try withoutGradient {
         let logits = try logits(batch, examples: 0..<batch.count, step: 0, training: false)
         let labels = try Tensor.from(batch.labels.map(Int64.init), [batch.count]).to(device)
@@ -71,7 +87,8 @@ struct ModelRunner {
         try collect?(batch.positions, logits.floats())
       }
     }
-    return Evaluation(
-      accuracy: accuracy, loss: accuracy.count > 0 ? loss / Double(accuracy.count) : 0)
+    let total = try group.sum([Double(accuracy.correct), Double(accuracy.count), loss])
+    accuracy = Accuracy(correct: Int(total[0]), count: Int(total[1]))
+    return Evaluation(accuracy: accuracy, loss: accuracy.count > 0 ? total[2] / total[1] : 0)
   }
 }

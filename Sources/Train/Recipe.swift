@@ -90,7 +90,7 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var accumulate = 1
     /// Seed of weights, order and dropout, at least 0.
     public var randomSeed = 0
-    /// `float32` or `bfloat16`.
+    /// `float32`, `bfloat16` (matrix products alone), or `float64` for exact comparisons.
     public var precision = "float32"
     /// Whether activations are computed again in the backward pass instead of kept.
     public var recompute = false

@@ -187,7 +187,7 @@ extension Recipe {
     .count("train.batch_size", \.train.batchSize),
     .count("train.accumulate", \.train.accumulate),
     .count("train.random_seed", \.train.randomSeed, least: 0, most: .max),
-    .choice("train.precision", \.train.precision, ["float32", "bfloat16"]),
+    .choice("train.precision", \.train.precision, ["float32", "bfloat16", "float64"]),
     .flag("train.recompute", \.train.recompute),
     .choice("optimizer.name", \.optimizer.name, ["adamw"]),
     .number("optimizer.learning_rate", \.optimizer.learningRate, .positive),

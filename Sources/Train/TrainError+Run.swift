@@ -14,6 +14,36 @@ extension TrainError {
       next: "name a dataset and a split of the model's task")
   }
 
+  /// A launcher's variable is not there.
+  static func launchLacks(_ name: String) -> TrainError {
+    TrainError(
+      .usage, "\(name) is not set, though this is one of several processes",
+      next: "start them with torchrun or srun, which set it")
+  }
+
+  /// A launcher's variable says nothing sensible.
+  static func launchVariable(_ name: String, _ text: String, _ range: ClosedRange<Int>)
+    -> TrainError
+  {
+    TrainError(
+      .usage, "\(name) is \(text); it is a number from \(range.lowerBound) to \(range.upperBound)",
+      next: "start the processes with torchrun or srun, which set it")
+  }
+
+  /// The attention span of this model is not measured.
+  static func noSpan(_ model: String) -> TrainError {
+    TrainError(
+      .usage,
+      "the attention span of \(model) is not measured: it does not weigh all pairs of tokens",
+      next: "name a run of the transformer, as the paper measured")
+  }
+
+  /// No examples to measure on.
+  static func noExamples(_ count: Int) -> TrainError {
+    TrainError(
+      .usage, "--examples is \(count); at least 1 is needed", next: "write --examples 1000")
+  }
+
   /// The loss became infinite or not a number.
   static func diverged(_ run: String, step: Int, lastGood: Int?) -> TrainError {
     let kept = lastGood.map { "; checkpoint of step \($0.grouped) is kept" } ?? ""

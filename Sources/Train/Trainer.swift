@@ -7,7 +7,8 @@ import Tensors
 ///
 /// Everything a step does is a pure function of the recipe, the weights and the step's number, so a
 /// run that goes on from a checkpoint repeats the uninterrupted one bit for bit on the same machine
-/// and thread count. All tensor work happens on the thread that calls `run`.
+/// and thread count. All tensor work happens on the thread that calls `run`. Of several processes the
+/// first alone writes; the others compute their share of every batch.
 public final class Trainer {
   /// What happens while a run goes on.
   public enum Event: Sendable {
@@ -51,7 +52,7 @@ public final class Trainer {
   let runner: ModelRunner
   let data: RunData
   private let updater: Updater
-  private let lock: RunLock
+  private let lock: RunLock?
   private let machine: Machine
   private let baselineBytes: Int
   private var state: CheckpointState
@@ -61,15 +62,19 @@ public final class Trainer {
   ///
   /// - Throws: `locked` when another process trains in the folder; `configurationDiffers` when the
   ///   data is not what the run began with; what building the model throws.
-  public init(_ recipe: Recipe, in folder: RunFolder, data: RunData, device: Device) throws {
-    lock = try folder.lock()
-    Checkpoint.sweep(folder)
+  public init(
+    _ recipe: Recipe, in folder: RunFolder, data: RunData, device: Device,
+    group: ProcessGroup = .alone
+  ) throws {
+    lock = group.rank == 0 ? try folder.lock() : nil
+    if group.rank == 0 { Checkpoint.sweep(folder) }
+    try group.wait()
     self.recipe = recipe
     self.folder = folder
     self.data = data
     machine = Machine(device: device)
     baselineBytes = Machine.peakBytes
-    runner = try ModelRunner(recipe, device: device)
+    runner = try ModelRunner(recipe, device: device, group: group)
     parameterCount = runner.classifier.parameters.valueCount
     updater = try Updater(runner)
     state = CheckpointState(
@@ -101,6 +106,12 @@ public final class Trainer {
   public func run(
     isCancelled: () -> Bool = { false }, report: (Event) -> Void = { _ in }
   ) throws -> RunResult {
+    /// All processes stop when one is asked to.
+    func isStopped() throws -> Bool { try runner.group.sum([isCancelled() ? 1 : 0])[0] > 0 }
+    guard runner.group.rank == 0 else {
+      try train(nil, isStopped, report)
+      return try test(nil, isStopped)
+    }
     let table = RunTable(at: data.database)
     try table.begin(record(.running), resumingAfter: state.step)
     let logs = try RunLogs(folder, resumingAfter: state.step, table: table)
@@ -108,8 +119,8 @@ public final class Trainer {
       try logs.note(
         "\(folder.name) from step \(state.step) on \(machine), data \(data.digest), recipe \(recipe.digestText)"
       )
-      try train(logs, isCancelled, report)
-      let result = try test(logs, isCancelled)
+      try train(logs, isStopped, report)
+      let result = try test(logs, isStopped)
       try table.set(result.state, of: folder.name)
       try logs.note("\(result.state.rawValue) at step \(state.step)")
       try result.save(in: folder)
@@ -127,9 +138,12 @@ public final class Trainer {
 
   // MARK: The loop
 
-  private func train(_ logs: RunLogs, _ isCancelled: () -> Bool, _ report: (Event) -> Void) throws {
+  private func train(
+    _ logs: RunLogs?, _ isCancelled: () throws -> Bool, _ report: (Event) -> Void
+  ) throws {
     let steps = recipe.train.numTrainSteps
-    let loader = try Loader(training: data.train, recipe, firstStep: state.step + 1)
+    let loader = try Loader(
+      training: data.train, recipe, share: runner.group.share, firstStep: state.step + 1)
     defer { loader.stop() }
     try evaluateIfDue(logs, isCancelled, report)
     var waited = 0.0
@@ -142,7 +156,7 @@ public final class Trainer {
       let seconds = (ContinuousClock.now - clock).seconds
       let wait = loader.waitedSeconds - waited
       waited = loader.waitedSeconds
-      try logs.step(
+      try logs?.step(
         MetricsLine(
           step: state.step, split: "train", loss: outcome.loss, accuracy: outcome.accuracy,
           learningRate: outcome.learningRate, seconds: seconds, wait: wait))
@@ -152,7 +166,7 @@ public final class Trainer {
       }
       meter.add(
         loss: outcome.loss, accuracy: outcome.accuracy, seconds: seconds, wait: wait,
-        tokens: batch.lengths.reduce(0) { $0 + Int($1) })
+        tokens: runner.group.world * batch.lengths.reduce(0) { $0 + Int($1) })
       report(.step(progress))
       try evaluateIfDue(logs, isCancelled, report)
       if state.step % recipe.eval.checkpointFreq == 0 || state.step == steps {
@@ -170,7 +184,7 @@ public final class Trainer {
   // MARK: Evaluations and checkpoints
 
   private func evaluateIfDue(
-    _ logs: RunLogs, _ isCancelled: () -> Bool, _ report: (Event) -> Void
+    _ logs: RunLogs?, _ isCancelled: () throws -> Bool, _ report: (Event) -> Void
   ) throws {
     let due =
       state.step > (state.evaluated?.step ?? 0)
@@ -186,13 +200,18 @@ public final class Trainer {
     let isBest = recipe.eval.prefers(found, to: state.best)
     state.evaluated = validation
     if isBest { state.best = validation }
-    try logs.evaluation(
+    try logs?.evaluation(
       found, split: "validation", step: state.step, seconds: (ContinuousClock.now - clock).seconds)
     report(.evaluated(step: state.step, found, isBest: isBest))
     if isBest { try save(report) }
   }
 
   private func save(_ report: (Event) -> Void) throws {
+    if runner.group.rank == 0 { try write(report) }
+    try runner.group.wait()  // whoever reads it next finds it whole
+  }
+
+  private func write(_ report: (Event) -> Void) throws {
     if let saved = folder.checkpointSteps().last, saved == state.step,
       let there = try? Checkpoint.open(folder, step: saved), there.state.best == state.best,
       there.state.evaluated == state.evaluated
@@ -204,8 +223,10 @@ public final class Trainer {
     report(.saved(step: state.step))
   }
 
-  private func stopIfCancelled(_ isCancelled: () -> Bool, _ report: (Event) -> Void) throws {
-    guard isCancelled() else { return }
+  private func stopIfCancelled(
+    _ isCancelled: () throws -> Bool, _ report: (Event) -> Void
+  ) throws {
+    guard try isCancelled() else { return }
     try save(report)
     throw TrainError.interrupted(
       folder.path, step: state.step, of: recipe.train.numTrainSteps, database: data.database)
@@ -213,13 +234,13 @@ public final class Trainer {
 
   // MARK: The end
 
-  private func test(_ logs: RunLogs, _ isCancelled: () -> Bool) throws -> RunResult {
+  private func test(_ logs: RunLogs?, _ isCancelled: () throws -> Bool) throws -> RunResult {
     let last = try testScore(step: state.step, isCancelled)
-    try logs.evaluation(last.test, split: "test", step: state.step, seconds: nil)
+    try logs?.evaluation(last.test, split: "test", step: state.step, seconds: nil)
     var best = last
     if let step = state.best?.step, step != state.step {
       best = try testScore(step: step, isCancelled)
-      try logs.evaluation(best.test, split: "test", step: step, seconds: nil)
+      try logs?.evaluation(best.test, split: "test", step: step, seconds: nil)
     }
     let validation = state.best?.accuracy ?? 0
     let majority = try data.baselines(on: data.validation).majority
@@ -235,7 +256,7 @@ public final class Trainer {
       recipeDigest: recipe.digestText, dataDigest: data.digest, validationMajority: majority)
   }
 
-  private func testScore(step: Int, _ isCancelled: () -> Bool) throws -> TestScore {
+  private func testScore(step: Int, _ isCancelled: () throws -> Bool) throws -> TestScore {
     try Checkpoint.open(folder, step: step).restore(runner.classifier.parameters)
     guard let test = try runner.evaluate(data.test, isCancelled: isCancelled) else {
       throw TrainError.interrupted(

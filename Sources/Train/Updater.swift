@@ -30,14 +30,14 @@ struct Updater {
 
   /// Does the step of a batch's number.
   ///
-  /// Losses are summed over the parts and divided by the batch's global count, so the number of
-  /// parts changes nothing but rounding. A loss that is not finite leaves the weights alone.
+  /// Losses are summed over the parts and the processes and divided by the batch's global count, so
+  /// their number changes nothing but rounding. A loss that is not finite leaves the weights alone.
   func update(_ batch: Batch) throws -> Outcome {
     for named in parameters { named.parameter.value.clearGradient() }
     var loss = 0.0
     var correct = 0.0
     let accumulate = runner.recipe.train.accumulate
-    let part = (batch.count + accumulate - 1) / accumulate
+    let part = max(1, (batch.count + accumulate - 1) / accumulate)
     for first in stride(from: 0, to: batch.count, by: part) {
       let examples = first..<min(first + part, batch.count)
       let logits = try runner.logits(batch, examples: examples, step: batch.number, training: true)
@@ -50,12 +50,17 @@ struct Updater {
         try logits.argmax(1).equal(labels).to(.float32).sum().item()
       }
     }
+    if runner.group.world > 1 {
+      try withoutGradient { try runner.group.sumGradients(parameters) }
+      let total = try runner.group.sum([loss, correct])
+      (loss, correct) = (total[0], total[1])
+    }
     let learningRate = schedule.learningRate(at: batch.number)
     if let limit = runner.recipe.optimizer.gradClipNorm {
       try clipGradients(parameters, maxNorm: limit)
     }
     if loss.isFinite { try adam.step(learningRate: learningRate) }
     return Outcome(
-      loss: loss, accuracy: correct / Double(max(1, batch.count)), learningRate: learningRate)
+      loss: loss, accuracy: correct / Double(max(1, batch.globalCount)), learningRate: learningRate)
   }
 }

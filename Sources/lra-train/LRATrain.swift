@@ -2,6 +2,7 @@ import ArgumentParser
 import Attention
 import Console
 import Datasets
+import Foundation
 import Tensors
 import Train
 
@@ -13,7 +14,8 @@ struct LRATrain: ParsableCommand {
     discussion: "lra-train --db data.sqlite trains the only task there with its default recipe.",
     version: "1.0.0",
     subcommands: [
-      TrainCommand.self, Resume.self, Evaluate.self, Predict.self, Bench.self, Models.self,
+      TrainCommand.self, Resume.self, Evaluate.self, Predict.self, Bench.self, Span.self,
+      Models.self,
     ],
     defaultSubcommand: TrainCommand.self)
 
@@ -41,11 +43,32 @@ struct DeviceOptions: ParsableArguments {
   @Option(help: "cpu, cuda, cuda:N or auto (CUDA when there is one).") var device = "auto"
   @Option(help: "Threads of an operation (default: all cores).") var threads: Int?
 
-  func start() throws -> Device {
+  /// - Parameter launch: how this process was started; processes of one machine divide its cores, and
+  ///   each takes a CUDA device of its own.
+  func start(_ launch: Launch = Launch()) throws -> Device {
     if let threads, threads < 1 {
       throw Failure.usage("--threads \(threads): at least one is needed")
     }
-    return try Engine.start(device: device, threads: threads ?? processorCount())
+    let share = max(1, processorCount() / launch.localWorld)
+    let own = launch.world > 1 && device == "cuda" ? "cuda:\(launch.localRank)" : device
+    return try Engine.start(device: own, threads: threads ?? share)
+  }
+}
+
+extension DeviceOptions {
+  /// Starts the engine and joins the other processes of this run, if there are any.
+  func join() throws -> (Device, ProcessGroup) {
+    let launch = try Launch(ProcessInfo.processInfo.environment)
+    return (try start(launch), try launch.join())
+  }
+}
+
+extension ProcessGroup {
+  /// What makes a folder or changes a file: the first process does it, then the others find it done.
+  func firstAlone<Result>(_ body: () throws -> Result) throws -> Result {
+    let first = rank == 0 ? try body() : nil
+    try wait()
+    return try first ?? body()
   }
 }
 

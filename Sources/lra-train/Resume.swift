@@ -17,16 +17,18 @@ struct Resume: ParsableCommand {
   @Flag(name: .customLong("dry-run"), help: "Say what would be done and stop.") var dryRun = false
 
   func run() throws {
-    var found = try Run(folder)
-    if dryRun { return try printPlan(found) }
-    if let steps, steps != found.recipe.train.numTrainSteps {
-      found = try found.extended(to: steps)
+    if dryRun { return try printPlan(Run(folder)) }
+    let (device, group) = try place.join()
+    let found = try group.firstAlone {
+      let found = try Run(folder)
+      let wanted = steps ?? found.recipe.train.numTrainSteps
+      return wanted == found.recipe.train.numTrainSteps ? found : try found.extended(to: wanted)
     }
     try found.recipe.check()
     if let result = RunResult.read(found.folder), result.step == found.recipe.train.numTrainSteps {
-      return try RunPrinter(common, found.recipe).alreadyDone(result)
+      return try RunPrinter(common, found.recipe, rank: group.rank).alreadyDone(result)
     }
-    try train(found.recipe, in: found.folder, common, device: place.start())
+    try train(found.recipe, in: found.folder, common, device: device, group: group)
   }
 
   private func printPlan(_ found: Run) throws {

@@ -7,22 +7,26 @@ struct RunPrinter {
   private let common: CommonOptions
   private let recipe: Recipe
   private let line: ProgressLine
+  /// Of several processes the first alone speaks.
+  private let isSilent: Bool
 
-  init(_ common: CommonOptions, _ recipe: Recipe) {
+  init(_ common: CommonOptions, _ recipe: Recipe, rank: Int) {
     self.common = common
     self.recipe = recipe
-    line = ProgressLine(quiet: common.quiet)
+    isSilent = rank > 0
+    line = ProgressLine(quiet: common.quiet || isSilent)
   }
 
   /// What is trained, and where.
-  func begin(_ trainer: Trainer, device: Device) {
-    if common.json || common.quiet { return }
+  func begin(_ trainer: Trainer, device: Device, processes: Int) {
+    if common.json || common.quiet || isSilent { return }
     let model = recipe.model
     let parts = [
       recipe.data.dataset, model.modelType, "recipe \(recipe.protocolName)",
       "\(model.numLayers) layers, width \(model.embDim), \(model.numHeads) heads, "
         + "\(Format.short(Double(trainer.parameterCount))) parameters",
-      "\(device), \(Engine.threads) threads, \(recipe.train.precision)",
+      (processes > 1 ? "\(processes) processes, " : "")
+        + "\(device), \(Engine.threads) threads, \(recipe.train.precision)",
       "seed \(recipe.train.randomSeed)",
     ]
     Terminal.out(parts.joined(separator: " · "))
@@ -35,7 +39,7 @@ struct RunPrinter {
     switch event {
     case .step(let progress): line.show { text(progress) }
     case .evaluated(let step, let found, let isBest):
-      if common.quiet || Terminal.Stream.error.isTerminal { return }
+      if common.quiet || isSilent || Terminal.Stream.error.isTerminal { return }
       Terminal.err(
         "step \(Format.count(step))  validation \(Format.percent(found.accuracy.value))  "
           + "loss \(Format.fraction(found.loss, 3))\(isBest ? "  best" : "")")
@@ -49,6 +53,7 @@ struct RunPrinter {
   /// The scores, or the JSON object.
   func end(_ result: RunResult) throws {
     line.clear()
+    if isSilent { return }
     if common.json { return try JSONOutput.print(command: "train", result) }
     scores(result)
     if result.failure != nil { return }  // which says itself what to do
@@ -61,6 +66,7 @@ struct RunPrinter {
 
   /// The scores of a run that was finished before; it ends as it ended then.
   func alreadyDone(_ result: RunResult) throws {
+    if isSilent { return }
     if common.json {
       try JSONOutput.print(command: "train", result)
     } else {
@@ -73,7 +79,7 @@ struct RunPrinter {
   /// Ends the command: a plateau is a failure, which the JSON object has said already.
   func finish(_ result: RunResult) throws {
     guard let failure = result.failure else { return }
-    if common.json { throw ExitStatus(failure.code.exitCode) }
+    if common.json || isSilent { throw ExitStatus(failure.code.exitCode) }
     throw failure
   }
 

@@ -10,7 +10,8 @@ struct TrainCommand: ParsableCommand {
     commandName: "train", abstract: "Train a model (the default command).",
     discussion: """
       The run's folder is named after task, model, recipe and seed. The same command goes on with a run that
-      was interrupted, and does nothing when it is finished.
+      was interrupted, and does nothing when it is finished. Several processes, started by torchrun \
+      --no-python or srun, share every batch: the result is the same up to rounding.
       """)
 
   @OptionGroup var common: CommonOptions
@@ -24,7 +25,7 @@ struct TrainCommand: ParsableCommand {
     help: "Override a recipe key: --set train.batch_size=16 (repeatable).") var settings: [String] =
       []
   @Option(help: "Seed of weights, order and dropout (default: the recipe's, 0).") var seed: Int?
-  @Option(help: "float32 or bfloat16 (default: the recipe's).") var precision: String?
+  @Option(help: "float32, bfloat16 or float64 (default: the recipe's).") var precision: String?
   @Option(help: "Folder of runs.") var out = "runs"
   @Flag(name: .customLong("dry-run"), help: "Print the resolved recipe and stop.") var dryRun =
     false
@@ -41,12 +42,12 @@ struct TrainCommand: ParsableCommand {
     let resolved = try request.resolve()
     try resolved.check()
     if dryRun { return try printPlan(resolved) }
-    let device = try place.start()
-    let (folder, _) = try RunFolder.make(for: resolved, under: out)
+    let (device, group) = try place.join()
+    let (folder, _) = try group.firstAlone { try RunFolder.make(for: resolved, under: out) }
     if let result = RunResult.read(folder), result.step == resolved.train.numTrainSteps {
-      return try RunPrinter(common, resolved).alreadyDone(result)
+      return try RunPrinter(common, resolved, rank: group.rank).alreadyDone(result)
     }
-    try train(resolved, in: folder, common, device: device)
+    try train(resolved, in: folder, common, device: device, group: group)
   }
 
   private func printPlan(_ recipe: Recipe) throws {
@@ -66,12 +67,15 @@ struct TrainCommand: ParsableCommand {
 }
 
 /// Trains in a folder until the end or a signal, showing progress.
-func train(_ recipe: Recipe, in folder: RunFolder, _ common: CommonOptions, device: Device) throws {
+func train(
+  _ recipe: Recipe, in folder: RunFolder, _ common: CommonOptions, device: Device,
+  group: ProcessGroup
+) throws {
   let interruption = Interruption()
-  let printer = RunPrinter(common, recipe)
+  let printer = RunPrinter(common, recipe, rank: group.rank)
   let data = try RunData(recipe, database: common.db)
-  let trainer = try Trainer(recipe, in: folder, data: data, device: device)
-  printer.begin(trainer, device: device)
+  let trainer = try Trainer(recipe, in: folder, data: data, device: device, group: group)
+  printer.begin(trainer, device: device, processes: group.world)
   do {
     let result = try trainer.run(isCancelled: { interruption.isRequested }, report: printer.show)
     try printer.end(result)

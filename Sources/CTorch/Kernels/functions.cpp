@@ -2,12 +2,15 @@
 #include <ATen/ops/add.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/ones.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
 
 #include "../include/ct_kernels.h"
 #include "../internal.h"
+#include "composed.h"
 #include "kernels.h"
 
 using torch::autograd::AutogradContext;
@@ -148,18 +151,56 @@ struct SelfAttention : torch::autograd::Function<SelfAttention> {
   }
 };
 
+/// Whether the kernels take a tensor: float32 on the CPU.
+bool forKernels(const at::Tensor& x) { return x.is_cpu() && x.scalar_type() != at::kDouble; }
+
+/// The kernels' dropout of a float64 tensor: the same elements are kept, values stay exact.
+at::Tensor exactDropout(const at::Tensor& x, const std::optional<at::Tensor>& residual, const at::Tensor& rows,
+                        uint64_t key, double rate) {
+  auto ones = at::ones(x.sizes(), x.options().dtype(at::kFloat));
+  Rate by(rate);
+  auto keep = dropped(ones, std::nullopt, keysOfRows(rows, key, x.size(0)), by);
+  // The scale in float64, where the kernels' factor is rounded.
+  auto y = at::mul(x, at::mul(keep.gt(0).to(x.scalar_type()), 65536.0 / (65536.0 - by.threshold)));
+  return residual ? at::add(*residual, y) : y;
+}
+
+at::Tensor exactAttention(const at::Tensor& qkv, const std::optional<at::Tensor>& lengths, bool causal,
+                          double scale, double dropout, const std::optional<at::Tensor>& rows, uint64_t key) {
+  Rate rate(dropout);
+  if (!rate.threshold) return composedAttention(qkv, lengths, causal, scale, std::nullopt, 0, key);
+  AttentionProblem p{};
+  p.batch = qkv.size(0), p.length = qkv.size(1), p.heads = qkv.size(3);
+  auto keys = keysOfRows(*rows, key, p.batch);
+  p.dropThreshold = rate.threshold, p.keepScale = 1, p.rowKeys = keys.data();
+  auto keep = at::empty({p.batch, p.heads, p.length, p.length}, at::kFloat);
+  parallelFor(p.batch * p.heads, [&](int64_t begin, int64_t end) {
+    kernels().attentionKeep(p, keep.mutable_data_ptr<float>(), begin, end);
+  });
+  auto factors = at::mul(keep.to(at::kDouble), 65536.0 / (65536.0 - rate.threshold));
+  return composedAttention(qkv, lengths, causal, scale, factors, 0, key);
+}
+
 }  // namespace
 }  // namespace ct
 
 using namespace ct;
 
 ct_tensor ct_dropout(ct_tensor x, ct_tensor residual, ct_tensor rows, uint64_t key, double rate) {
-  return guarded([&] { return Dropout::apply(tensor(x), optional(residual), tensor(rows), int64_t(key), rate); });
+  return guarded([&] {
+    if (tensor(x).is_cuda()) return libraryDropout(tensor(x), optional(residual), rate, key);
+    if (!forKernels(tensor(x))) return exactDropout(tensor(x), optional(residual), tensor(rows), key, rate);
+    return Dropout::apply(tensor(x), optional(residual), tensor(rows), int64_t(key), rate);
+  });
 }
 
 ct_tensor ct_self_attention(ct_tensor qkv, ct_tensor lengths, int causal, double scale, double dropout,
                             ct_tensor rows, uint64_t key) {
   return guarded([&] {
+    if (tensor(qkv).is_cuda())
+      return composedAttention(tensor(qkv), optional(lengths), causal != 0, scale, std::nullopt, dropout, key);
+    if (!forKernels(tensor(qkv)))
+      return exactAttention(tensor(qkv), optional(lengths), causal != 0, scale, dropout, optional(rows), key);
     return SelfAttention::apply(tensor(qkv), optional(lengths), causal != 0, scale, dropout, optional(rows),
                                 int64_t(key));
   });

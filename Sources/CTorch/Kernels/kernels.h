@@ -26,6 +26,8 @@ struct Kernels {
   /// Writes all of the gradients (strides like q, k, v) of (batch, head) pairs [begin, end).
   void (*attentionBackward)(const AttentionProblem&, const float* out, const float* lse, const float* grad,
                             float* dq, float* dk, float* dv, int64_t begin, int64_t end);
+  /// keep [B, H, L, L]: the factor of every probability under dropout, of (batch, head) pairs [begin, end).
+  void (*attentionKeep)(const AttentionProblem&, float* keep, int64_t begin, int64_t end);
   /// y[e] = keep(e) ? x[e] * keepScale : 0, plus residual[e] when there is one; e counts from 0.
   void (*dropout)(const float* x, const float* residual, float* y, int64_t count, uint64_t key,
                   uint32_t dropThreshold, float keepScale);

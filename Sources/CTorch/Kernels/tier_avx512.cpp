@@ -1,4 +1,5 @@
 // The kernels compiled for the tier "avx512".
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -16,6 +17,7 @@ namespace {
 #pragma clang attribute pop
 }  // namespace
 
-const Kernels kernelsAvx512 = {"avx512", attentionForward, attentionForwardUnits, attentionBackward, dropout};
+const Kernels kernelsAvx512 = {"avx512", attentionForward, attentionForwardUnits, attentionBackward, attentionKeep,
+                               dropout};
 
 }  // namespace ct

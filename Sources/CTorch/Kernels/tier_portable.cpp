@@ -1,4 +1,5 @@
 // The kernels compiled for the tier "portable".
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -16,6 +17,7 @@ namespace {
 
 }  // namespace
 
-const Kernels kernelsPortable = {"portable", attentionForward, attentionForwardUnits, attentionBackward, dropout};
+const Kernels kernelsPortable = {"portable", attentionForward, attentionForwardUnits, attentionBackward, attentionKeep,
+                               dropout};
 
 }  // namespace ct

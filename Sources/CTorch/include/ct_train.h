@@ -15,6 +15,8 @@ ct_tensor ct_detach(ct_tensor tensor);
 int ct_backward(ct_tensor loss);
 /// The gradient of a leaf, or NULL (without a message) when it has none.
 ct_tensor ct_grad(ct_tensor tensor);
+/// Replaces the gradient of a leaf.
+int ct_set_grad(ct_tensor tensor, ct_tensor grad);
 void ct_clear_grad(ct_tensor tensor);
 
 /// Enters bfloat16 autocast on a device; leave it with `ct_autocast_end`.
