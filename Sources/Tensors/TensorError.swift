@@ -49,18 +49,23 @@ public struct TensorError: Error, Sendable, CustomStringConvertible {
   static func notMet(_ rank: Int, _ world: Int, _ place: String, _ why: String) -> TensorError {
     TensorError(
       .engine,
-      "process \(rank) of \(world) did not meet the others at \(place): \(firstLine(why))",
+      "process \(rank) of \(world) did not meet the others at \(place): \(reason(why))",
       next: "start all \(world) processes, with one MASTER_ADDR and MASTER_PORT that all can reach")
   }
 
   static func processGone(_ why: String) -> TensorError {
     TensorError(
-      .engine, "another process of this run is gone: \(firstLine(why))",
+      .engine, "another process of this run is gone: \(reason(why))",
       next: "see its own message; the same command goes on from the last checkpoint")
   }
 
-  private static func firstLine(_ text: String) -> Substring {
-    text.split(separator: "\n").first ?? ""
+  /// The first sentence of libtorch's message, without its source file.
+  private static func reason(_ text: String) -> Substring {
+    var line = text.split(separator: "\n").first ?? ""
+    if line.hasPrefix("["), let end = line.firstIndex(of: "]") {
+      line = line[line.index(after: end)...].drop { $0 == " " }
+    }
+    return line.firstRange(of: ". ").map { line[..<$0.lowerBound] } ?? line
   }
 
   static func malformed(_ path: String, _ what: String) -> TensorError {

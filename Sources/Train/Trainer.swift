@@ -125,13 +125,10 @@ public final class Trainer {
       try logs.note("\(result.state.rawValue) at step \(state.step)")
       try result.save(in: folder)
       return result
-    } catch let error as TrainError where error.code == .interrupted {
-      try table.set(.interrupted, of: folder.name)
-      try logs.note(error.message)
-      throw error
-    } catch let error as TrainError where error.code == .diverged {
-      try table.set(.diverged, of: folder.name)
-      try logs.note(error.message)
+    } catch {
+      let diverged = (error as? TrainError)?.code == .diverged
+      try table.set(diverged ? .diverged : .interrupted, of: folder.name)
+      try logs.note("\(error)".replacing("\n", with: "; "))
       throw error
     }
   }

@@ -82,6 +82,7 @@ func train(
     try printer.finish(result)
   } catch let error as TrainError where error.code == .interrupted {
     printer.clear()
+    if group.rank > 0 { throw ExitStatus(interruption.exitCode) }  // the first process says it
     throw Failure(
       exitCode: interruption.exitCode, codeName: "interrupted", error.message, path: error.path,
       position: error.position, next: error.next)
