@@ -31,21 +31,28 @@ struct Updater {
   /// Does the step of a batch's number.
   ///
   /// Losses are summed over the parts and divided by the batch's global count, so the number of
-  /// parts changes nothing but rounding. A loss that is not finite leaves the weights alone.
+  /// parts changes nothing but rounding. Auxiliary losses of mechanisms are added to what is
+  /// differentiated, not to the loss that is reported. A loss that is not finite leaves the weights
+  /// alone.
   func update(_ batch: Batch) throws -> Outcome {
     for named in parameters { named.parameter.value.clearGradient() }
     var loss = 0.0
     var correct = 0.0
+    let effects = StepEffects()
+    let share = 1 / Double(batch.globalCount)
     let accumulate = runner.recipe.train.accumulate
     let part = (batch.count + accumulate - 1) / accumulate
     for first in stride(from: 0, to: batch.count, by: part) {
       let examples = first..<min(first + part, batch.count)
-      let logits = try runner.logits(batch, examples: examples, step: batch.number, training: true)
+      let logits = try runner.logits(
+        batch, examples: examples, step: batch.number, training: true, effects: effects)
       let labels = try Tensor.from(batch.labels[examples].map(Int64.init), [examples.count])
         .to(runner.device)
-      let mean = try logits.crossEntropySum(labels) * (1 / Double(batch.globalCount))
-      try mean.backward()
-      loss += try mean.item()
+      let mean = try logits.crossEntropySum(labels) * share
+      let auxiliary = try effects.takeAuxiliaryLoss().map { try $0 * share }
+      try (auxiliary.map { try mean + $0 } ?? mean).backward()
+      let extra = try auxiliary?.item() ?? 0
+      loss += extra.isFinite ? try mean.item() : extra
       correct += try withoutGradient {
         try logits.argmax(1).equal(labels).to(.float32).sum().item()
       }
@@ -54,7 +61,10 @@ struct Updater {
     if let limit = runner.recipe.optimizer.gradClipNorm {
       try clipGradients(parameters, maxNorm: limit)
     }
-    if loss.isFinite { try adam.step(learningRate: learningRate) }
+    if loss.isFinite {
+      try adam.step(learningRate: learningRate)
+      try effects.applyStatistics()
+    }
     return Outcome(
       loss: loss, accuracy: correct / Double(max(1, batch.count)), learningRate: learningRate)
   }
