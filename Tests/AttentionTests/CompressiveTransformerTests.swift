@@ -225,10 +225,15 @@ import Testing
       _ = try mixer(x, context, layer: 0)
       return try context.effects.takeAuxiliaryLoss()?.item()
     }
-    let (nine, twenty) = (try #require(loss([9], 9, true)), try #require(loss([20], 20, true)))
-    #expect(abs(nine - (try #require(loss([9], 33, true)))) < 1e-12)
-    #expect(abs(nine + twenty - (try #require(loss([9, 20, 3, 0], 24, true)))) < 1e-12)
-    #expect(try loss([8], 30, true) == nil && loss([20], 20, false) == nil)
+    let nine: Double = try loss([9], 9, true) ?? 0
+    let twenty: Double = try loss([20], 20, true) ?? 0
+    let longer: Double = try loss([9], 33, true) ?? 0
+    let together: Double = try loss([9, 20, 3, 0], 24, true) ?? 0
+    #expect(nine > 1e-4 && twenty > 1e-4)
+    #expect(abs(nine - longer) < 1e-12)
+    #expect(abs(nine + twenty - together) < 1e-12)
+    #expect(try loss([8], 30, true) == nil)
+    #expect(try loss([20], 20, false) == nil)
   }
 
   @Test("slots of one token, left as they are, are a longer memory of Transformer-XL")

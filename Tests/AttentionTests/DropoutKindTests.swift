@@ -52,7 +52,10 @@ private final class RecordingContext: Context {
   }
 
   private func ids() throws -> Tensor {
-    try .from((0..<(6 * 40)).map { Int64(1 + ($0 * 7 + $0 / 40) % 15) }, [6, 40])
+    let all: [Int64] = (0..<240).map { (index: Int) -> Int64 in
+      Int64(1 + (index * 7 + index / 40) % 15)
+    }
+    return try .from(all, [6, 40])
   }
 
   private func notes(_ classifier: Classifier, step: Int = 5, training: Bool = true) throws

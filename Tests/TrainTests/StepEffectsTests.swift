@@ -53,13 +53,14 @@ struct StepEffectsTests {
     let data = try RunData(run.recipe, database: run.database)
     let loader = try Loader(training: data.train, run.recipe, firstStep: 1)
     defer { loader.stop() }
-    let batch = try #require(loader.next())
+    let batch = try #require(try loader.next())
     let effects = StepEffects()
     let logits = try runner.logits(
       batch, examples: 0..<batch.count, step: 1, training: true, effects: effects)
     let labels = try Tensor.from(batch.labels.map(Int64.init), [batch.count])
     let expected = try logits.crossEntropySum(labels).item() / Double(batch.globalCount)
-    #expect(try #require(effects.takeAuxiliaryLoss()).item() > 0)
+    let auxiliary = try #require(try effects.takeAuxiliaryLoss())
+    #expect(try auxiliary.item() > 0)
     let outcome = try Updater(runner).update(batch)
     #expect(abs(outcome.loss - expected) < 1e-6)
   }
