@@ -44,6 +44,12 @@ public struct AttentionError: Error, Sendable, Equatable, CustomStringConvertibl
       code: .usage, message: "\(model) cannot be causal", hint: "use --set model.causal=false")
   }
 
+  static func notBidirectional(_ model: String) -> AttentionError {
+    AttentionError(
+      code: .usage, message: "\(model) is always causal",
+      hint: "leave model.causal out or use --set model.causal=true")
+  }
+
   static func towers(_ count: Int) -> AttentionError {
     AttentionError(
       code: .usage, message: "a model has 1 or 2 towers, not \(count)",

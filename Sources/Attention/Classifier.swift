@@ -22,6 +22,10 @@ public struct Classifier: Module {
     try Classifier.check(model)
     self.model = model
     encoder = try EncoderChoice(model.modelType).build(model, key["encoder"])
+    if model.lowRank > 0 {
+      try encoder.parameters.factorLayers(
+        rank: model.lowRank, model.lowRankInit, key: key["factors"])
+    }
     let pair = model.numTowers == 2
     let parts = pair ? (model.interaction == .nli ? 4 : 2) : 1
     let last = pair ? model.mlpDim / 2 : model.mlpDim
@@ -38,6 +42,9 @@ public struct Classifier: Module {
     try choice.check(model.attention)
     if model.causal && !choice.mechanism.directions.contains(.causal) {
       throw AttentionError.notCausal(model.modelType)
+    }
+    if !model.causal && !choice.mechanism.directions.contains(.bidirectional) {
+      throw AttentionError.notBidirectional(model.modelType)
     }
   }
 
@@ -72,7 +79,8 @@ public struct Classifier: Module {
     }
   }
 
-  /// The encoder's parameters, then `head.hidden.*`, `head.hidden2.*` of pairs, `head.out.*`.
+  /// The encoder's parameters (with `low_rank` a factored layer's `weight` and `bias` become `v.weight`
+  /// [r, in], `u.weight` [out, r] and `u.bias`), then `head.hidden.*`, `head.hidden2.*` of pairs, `head.out.*`.
   public var parameters: [NamedParameter] {
     encoder.parameters + hidden.parameters.prefixed("head.hidden")
       + (hidden2?.parameters.prefixed("head.hidden2") ?? [])

@@ -1,7 +1,7 @@
 import Tensors
 
 /// What a batch is, and where in the model and in training we are.
-public final class Context {
+public class Context {
   /// Real tokens in each row, padding not counted.
   public let lengths: [Int]
   /// Positions in each row, padding counted: L.
@@ -18,6 +18,8 @@ public final class Context {
   public let device: Device
   /// Measures how far queries look, when it is set.
   public var span: AttentionSpan?
+  /// Takes auxiliary losses and statistics.
+  public let effects: StepEffects
   /// What a mechanism hands from layer to layer within this pass, by its name.
   var carried: [String: Tensor] = [:]
   private var realWeights: Tensor?
@@ -28,10 +30,12 @@ public final class Context {
   ///   - lengths: real tokens of each row, at most `length`.
   ///   - length: positions of each row.
   ///   - examples: each row's position in its split.
+  ///   - effects: takes auxiliary losses and statistics of the step.
   public init(
     lengths: [Int], length: Int, examples: [Int], key: RandomKey, training: Bool,
-    device: Device = .cpu
+    device: Device = .cpu, effects: StepEffects = StepEffects()
   ) throws {
+    self.effects = effects
     self.lengths = lengths
     self.length = length
     self.key = key
@@ -47,7 +51,8 @@ public final class Context {
   func withLeadingPosition() throws -> Context {
     let longer = try Context(
       lengths: lengths.map { $0 + 1 }, length: length + 1,
-      examples: examples.integers().map(Int.init), key: key, training: training, device: device)
+      examples: examples.integers().map(Int.init), key: key, training: training, device: device,
+      effects: effects)
     longer.span = span
     return longer
   }

@@ -21,7 +21,8 @@ public struct FNet: Mixer {
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "fnet", summary: "Fourier transform of the sequence", time: "L log L d",
-    memory: "L d", directions: [.bidirectional], paper: "2105.03824")
+    memory: "L d", directions: [.bidirectional], paper: "2105.03824",
+    attentionDropout: false)
   /// The transform has the longest length.
   public static let defaults = Configuration()
 

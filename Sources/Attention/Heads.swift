@@ -29,10 +29,19 @@ struct Heads: Module {
   /// Queries, keys and values side by side, from one matrix product: [B, L, D] to [B, L, 3, H, E].
   func packed(_ x: Tensor) throws -> Tensor {
     let parts = [query, key, value]
+    if parts.contains(where: { $0.inner != nil }) {
+      let three = try Tensor.concatenated(parts.map { try $0(x) }, 2)  // [B, L, 3 H E]
+      return try placed(three, x)
+    }
     let weight = try Tensor.concatenated(parts.map(\.weight.value), 0)  // [3 H E, D]
     let biases = parts.compactMap(\.bias?.value)
     let bias = biases.isEmpty ? nil : try Tensor.concatenated(biases, 0)  // [3 H E]
-    let qkv = try x.linear(weight, bias).widened()
+    return try placed(x.linear(weight, bias), x)
+  }
+
+  /// [B, L, 3 H E] to [B, L, 3, H, E], rotated if positions are.
+  private func placed(_ three: Tensor, _ x: Tensor) throws -> Tensor {
+    let qkv = try three.widened()
       .reshaped([x.size(0), x.size(1), 3, numHeads, width])  // [B, L, 3, H, E]
     return rotary ? try rotated(qkv) : qkv
   }

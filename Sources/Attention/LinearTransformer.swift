@@ -18,7 +18,8 @@ public struct LinearTransformer: Mixer {
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "linear", summary: "features elu + 1, no softmax", time: "L d^2", memory: "L d",
-    directions: [.bidirectional, .causal], paper: "2006.16236")
+    directions: [.bidirectional, .causal], paper: "2006.16236",
+    attentionDropout: false)
   /// Padding is not attended.
   public static let defaults = Configuration()
 

@@ -20,6 +20,8 @@ public struct Mechanism: Sendable {
   public let directions: [Direction]
   /// arXiv number of its paper.
   public let paper: String
+  /// Whether it has probabilities that attention dropout can act on.
+  public var attentionDropout = true
 }
 
 /// A mechanism that mixes information along the sequence: the attention of a block.
@@ -69,7 +71,8 @@ public let mixers: [MixerEntry] = [
   MixerEntry(LinearTransformer.self), MixerEntry(Performer.self), MixerEntry(PerformerReLU.self),
   MixerEntry(Nystromformer.self), MixerEntry(Luna.self), MixerEntry(CosFormer.self),
   MixerEntry(FNet.self), MixerEntry(RoutingTransformer.self), MixerEntry(MemoryCompressed.self),
-  MixerEntry(ImageTransformer.self), MixerEntry(TransformerXL.self), MixerEntry(Kernelized.self),
+  MixerEntry(ImageTransformer.self), MixerEntry(TransformerXL.self),
+  MixerEntry(CompressiveTransformer.self), MixerEntry(Kernelized.self),
   MixerEntry(Skyformer.self), MixerEntry(Informer.self), MixerEntry(Taylor.self),
 ]
 

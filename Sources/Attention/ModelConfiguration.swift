@@ -1,3 +1,5 @@
+import Tensors
+
 /// Everything that decides a model's form, in LRA's words.
 ///
 /// Sizes that follow from length come from `maxLength`, never from a batch.
@@ -79,6 +81,11 @@ public struct ModelConfiguration: Sendable {
   public var tiedWeights = false
   /// Whether a token sees only itself and earlier ones.
   public var causal = false
+  /// Rank of the factors of the encoder's linear layers, where they save parameters; 0 for whole matrices
+  /// (Winata and others 2020, arXiv 1910.13923).
+  public var lowRank = 0
+  /// How those factors begin.
+  public var lowRankInit = Linear.Factors.random
   /// Documents of one example, 1 or 2; two pass the same encoder.
   public var numTowers = 1
   /// How two documents become one vector.

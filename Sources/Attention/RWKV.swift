@@ -6,7 +6,8 @@ import Tensors
 /// `wkv_t = (Σ_{i<t} e^{k_i - (t-1-i) w} v_i + e^{u + k_t} v_t) / (the same with 1 for v)`, gated by a sigmoid, then
 /// a channel mix; both see the token before through a trained interpolation. Time and memory are O(L·D), the
 /// sum over chunks of tokens quadratic within one. Exponents are taken below their running maximum, so
-/// that huge keys do not overflow. Causal only: padding behind a row changes nothing.
+/// that huge keys do not overflow. Causal only: padding behind a row changes nothing. There are no
+/// probabilities, so attention dropout has nothing to act on; the channel mix has none inside.
 ///
 /// Peng and others 2023, arXiv 2305.13048, equations 11 to 20; initial values as in the authors' code.
 public struct RWKV: Architecture {
@@ -16,7 +17,8 @@ public struct RWKV: Architecture {
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "rwkv", summary: "recurrence with decaying weights", time: "L d", memory: "L d",
-    directions: [.causal], paper: "2305.13048")
+    directions: [.causal], paper: "2305.13048",
+    attentionDropout: false)
   /// No keys.
   public static let defaults = Configuration()
 

@@ -8,8 +8,9 @@ import Tensors
 /// padding is chosen last and not attended, so it changes nothing. The choice of the most similar looks
 /// at the whole sequence: the mechanism cannot be strictly causal.
 ///
-/// Centroids are saved but have no gradient: in training they follow the mean of the vectors that are
-/// nearest to them.
+/// Centroids are saved but have no gradient: after each training step they move towards the mean of the
+/// vectors of the whole step that were nearest to them, over all parts of the batch and all ranks
+/// (`StepEffects`), so that neither decides where they go.
 ///
 /// Roy and others 2021, arXiv 2003.05997, sections 4.1 and 4.2.
 public struct RoutingTransformer: Mixer {
@@ -73,7 +74,7 @@ public struct RoutingTransformer: Mixer {
     let keys = configuration.shareQK ? queries : try Self.unit(k)
     let attended = try attend(queries, keys, v, context, layer: layer)
     if context.training {
-      try withoutGradient { try follow([queries, keys], context) }
+      try withoutGradient { try count([queries, keys], context) }
     }
     return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
   }
@@ -124,12 +125,11 @@ public struct RoutingTransformer: Mixer {
     return try sums / (counts + 1e-5)
   }
 
-  /// Moves each centroid towards the mean of the real vectors [B, H, L, E] that are nearest to it.
-  private func follow(_ vectors: [Tensor], _ context: Context) throws {
+  /// Adds the real vectors [B, H, L, E] that are nearest to each centroid to the step's statistics.
+  private func count(_ vectors: [Tensor], _ context: Context) throws {
     let old = centroids.value
     let (h, clusters, e) = (old.size(0), old.size(1), old.size(2))
-    var sums = try Tensor.zeros([h, clusters, e], old.elementType, on: old.device)
-    var counts = try Tensor.zeros([h, clusters, 1], old.elementType, on: old.device)
+    var sums = try Tensor.zeros([h, clusters, e + 1], old.elementType, on: old.device)
     for x in vectors {
       let length = x.size(2)
       let nearest = try old.matmul(x.transposed(2, 3)).argmax(2)  // [B, H, L]
@@ -138,10 +138,20 @@ public struct RoutingTransformer: Mixer {
       if let real = try context.realPositions() {
         member = try member * real.reshaped([real.size(0), 1, 1, length]).to(old.elementType)
       }
-      sums = try sums + member.matmul(x).sum([0])
-      counts = try counts + member.sum([0, 3]).unsqueezed(2)
+      // The sum of a centroid's vectors, and behind it how many they are.
+      sums =
+        try sums
+        + .concatenated([member.matmul(x).sum([0]), member.sum([0, 3]).unsqueezed(2)], 2)
     }
-    let means = try sums / counts.clamped(least: 1)
+    try context.effects.add(statistic: sums, of: centroids) { try follow($0) }
+  }
+
+  /// Moves each centroid towards the mean of its vectors: their sums and counts [H, C, E + 1].
+  private func follow(_ sums: Tensor) throws {
+    let old = centroids.value
+    let e = old.size(2)
+    let counts = try sums.slice(e..<(e + 1), 2)  // [H, C, 1]
+    let means = try sums.slice(0..<e, 2) / counts.clamped(least: 1)
     let moved = try Self.unit(old * configuration.decay + means * (1 - configuration.decay))
     let alone = try counts.less(than: .full([], 0.5, old.elementType, on: old.device))
     try old.copy(from: old.chosen(where: alone, else: moved))

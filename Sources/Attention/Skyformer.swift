@@ -30,7 +30,8 @@ public struct Skyformer: Mixer {
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "skyformer", summary: "Gaussian kernel from m landmarks", time: "L m d", memory: "L m",
-    directions: [.bidirectional], paper: "2111.00035")
+    directions: [.bidirectional], paper: "2111.00035",
+    attentionDropout: false)
   /// 128 landmarks.
   public static let defaults = Configuration()
 

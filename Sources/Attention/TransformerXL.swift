@@ -131,7 +131,7 @@ public struct TransformerXL: Mixer {
   }
 
   /// Sines, then cosines, of distances first, first - 1, ...: [count, width].
-  private static func sinusoids(from first: Int, count: Int, width: Int) throws -> Tensor {
+  static func sinusoids(from first: Int, count: Int, width: Int) throws -> Tensor {
     var values: [Double] = []
     for index in 0..<count {
       let angles = (0..<(width / 2)).map { pair in

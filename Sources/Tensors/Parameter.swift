@@ -75,18 +75,21 @@ public struct NamedParameter {
   public let name: String
   /// The parameter.
   public let parameter: Parameter
+  /// The linear layer that it is the whole matrix of, if it is one.
+  public let layer: Linear?
 
   /// Names a parameter.
-  public init(_ name: String, _ parameter: Parameter) {
+  public init(_ name: String, _ parameter: Parameter, matrixOf layer: Linear? = nil) {
     self.name = name
     self.parameter = parameter
+    self.layer = layer
   }
 }
 
 extension [NamedParameter] {
   /// The same parameters one level deeper.
   public func prefixed(_ prefix: String) -> [NamedParameter] {
-    map { NamedParameter("\(prefix).\($0.name)", $0.parameter) }
+    map { NamedParameter("\(prefix).\($0.name)", $0.parameter, matrixOf: $0.layer) }
   }
 
   /// The number of trained values; buffers do not count.
@@ -99,36 +102,6 @@ extension [NamedParameter] {
 public protocol Module {
   /// Every parameter, in a fixed order, named as in the checkpoint.
   var parameters: [NamedParameter] { get }
-}
-
-/// `x Wᵀ + b`, Xavier-uniform weight, zero bias.
-public struct Linear: Module {
-  /// [out, in].
-  public let weight: Parameter
-  /// [out], or nil.
-  public let bias: Parameter?
-
-  /// A layer from `input` to `output` features.
-  public init(_ input: Int, _ output: Int, bias: Bool = true, key: RandomKey) throws {
-    weight = try .xavier(output, input, key: key["weight"])
-    self.bias = bias ? try .constant([output], 0, kind: .bias) : nil
-  }
-
-  /// A layer of given parameters.
-  public init(weight: Parameter, bias: Parameter?) {
-    self.weight = weight
-    self.bias = bias
-  }
-
-  /// [..., in] to [..., out].
-  public func callAsFunction(_ x: Tensor) throws -> Tensor {
-    try x.linear(weight.value, bias?.value)
-  }
-
-  /// `weight`, `bias`.
-  public var parameters: [NamedParameter] {
-    [NamedParameter("weight", weight)] + (bias.map { [NamedParameter("bias", $0)] } ?? [])
-  }
 }
 
 /// Layer normalisation with gain and offset.

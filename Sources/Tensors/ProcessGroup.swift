@@ -60,6 +60,33 @@ public final class ProcessGroup {
   /// Returns when every process has come here.
   public func wait() throws { _ = try sum([0]) }
 
+  /// The sums of some tensors over all processes, as tensors of their shapes on the CPU.
+  ///
+  /// A process may have none, if it is not process 0: it adds nothing and gets nothing.
+  public func totals(_ tensors: [Tensor]) throws -> [Tensor] {
+    guard world > 1 else { return tensors }
+    let own = tensors.reduce(0) { $0 + $1.count }
+    let count = Int(try sum([rank == 0 ? Double(own) : 0])[0])
+    guard count > 0 else { return tensors }
+    let flat =
+      try own == 0
+      ? Tensor.zeros([count], .float64)
+      : Tensor.concatenated(tensors.map { try $0.to(.cpu).to(.float64).reshaped([$0.count]) }, 0)
+    try sum(flat)
+    var start = 0
+    return try tensors.map { tensor in
+      defer { start += tensor.count }
+      return try flat.slice(start..<(start + tensor.count), 0).reshaped(tensor.shape)
+        .to(tensor.elementType)
+    }
+  }
+
+  /// Gives all processes the values that process 0 has.
+  public func copyFromFirst(_ tensors: [Tensor]) throws {
+    let shared = try totals(tensors.map { rank == 0 ? $0 : try .zeros($0.shape, $0.elementType) })
+    for (tensor, value) in zip(tensors, shared) { try tensor.copy(from: value) }
+  }
+
   /// Replaces every gradient by its sum over all processes.
   ///
   /// One sum of all gradients side by side: its order, and so its bits, do not depend on timing. A

@@ -42,7 +42,12 @@ final class ModelRunner {
   /// Logits [B, C] of some examples of a batch, float32.
   ///
   /// The documents of pair p draw their random numbers as examples 2p and 2p + 1.
-  func logits(_ batch: Batch, examples: Range<Int>, step: Int, training: Bool) throws -> Tensor {
+  ///
+  /// - Parameter effects: takes auxiliary losses and statistics.
+  func logits(
+    _ batch: Batch, examples: Range<Int>, step: Int, training: Bool,
+    effects: StepEffects = StepEffects()
+  ) throws -> Tensor {
     let (length, towers) = (batch.length, batch.towers)
     let rows = batch.rows(of: examples)
     let numbers = (0..<towers).flatMap { tower in
@@ -50,7 +55,8 @@ final class ModelRunner {
     }
     let context = try Context(
       lengths: rows.flatMap { batch.lengths[$0].map(Int.init) }, length: length,
-      examples: numbers, key: key[step], training: training, device: device)
+      examples: numbers, key: key[step], training: training, device: device,
+      effects: effects)
     context.span = span
     let tokens = rows.flatMap {
       batch.tokens[($0.lowerBound * length)..<($0.upperBound * length)]

@@ -48,6 +48,8 @@ extension Recipe {
     configuration.attentionDropoutRate = model.attentionDropoutRate
     configuration.tiedWeights = model.tiedWeights
     configuration.causal = model.causal
+    configuration.lowRank = model.lowRank
+    configuration.lowRankInit = .init(rawValue: model.lowRankInit) ?? .random
     configuration.attention = model.attention.compactMapValues(\.configurationValue)
     configuration.maxLength = data.maxLength
     configuration.vocabularySize =

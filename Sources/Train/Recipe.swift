@@ -76,6 +76,10 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var tiedWeights = false
     /// Whether a position sees only itself and what is before it.
     public var causal = false
+    /// Rank of the factors of the encoder's linear layers; 0 for whole matrices.
+    public var lowRank = 0
+    /// How those factors begin: `random`, or `svd` of a drawn matrix.
+    public var lowRankInit = "random"
     /// The mechanism's own keys, such as `block_size`; the mechanism checks them.
     public var attention: [String: RecipeScalar] = [:]
   }

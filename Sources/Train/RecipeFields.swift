@@ -18,6 +18,8 @@ struct RecipeField: Sendable {
     case pairs
     /// Tasks of a user's own.
     case ownTasks
+    /// Models with factored linear layers.
+    case factored
   }
 
   /// Whether a recipe has the key.
@@ -26,6 +28,7 @@ struct RecipeField: Sendable {
     case .all: true
     case .pairs: recipe.task == "retrieval"
     case .ownTasks: recipe.isOwnTask
+    case .factored: recipe.model.lowRank > 0
     }
   }
 
@@ -156,7 +159,7 @@ extension Recipe {
   /// The tasks of the Long Range Arena.
   public static let tasks = ["listops", "text", "retrieval", "image", "pathfinder", "pathx"]
 
-  /// Every key in the order of the YAML form; `model.attention` comes after `model.causal`.
+  /// Every key in the order of the YAML form; `model.attention` comes last in its section.
   static let fields: [RecipeField] = [
     .name("protocol", \.protocolName),
     .name("task", \.task),
@@ -183,6 +186,8 @@ extension Recipe {
     .number("model.attention_dropout_rate", \.model.attentionDropoutRate, .fraction),
     .flag("model.tied_weights", \.model.tiedWeights),
     .flag("model.causal", \.model.causal),
+    .count("model.low_rank", \.model.lowRank, least: 0).of(.factored),
+    .choice("model.low_rank_init", \.model.lowRankInit, ["random", "svd"]).of(.factored),
     .count("train.num_train_steps", \.train.numTrainSteps, most: 1 << 40),
     .count("train.batch_size", \.train.batchSize),
     .count("train.accumulate", \.train.accumulate),

@@ -1,10 +1,11 @@
+import Attention
 import Foundation
 import Yams
 
 /// What a user asks for; `resolve()` makes a complete recipe of it.
 ///
 /// Later wins: the defaults of `Recipe`, the task, the protocol (for all tasks, then for this one),
-/// the model, what the protocol says of this model, the dataset, the recipe file, options, `--set`.
+/// the model (always causal ones are), what the protocol says of this model, the dataset, the recipe file, options, `--set`.
 public struct RecipeRequest: Sendable {
   /// The dataset that is chosen; a recipe file and `--set` win unless it was named.
   public struct Dataset: Sendable {
@@ -74,6 +75,11 @@ public struct RecipeRequest: Sendable {
     var recipe = Recipe()
     recipe.task = task
     problems += try recipe.applyBuiltIn(protocol: base, task: task, model: model)
+    // What looks one way only needs no key for it; the opposite, said aloud, is refused later.
+    let type = model ?? recipe.model.modelType
+    if mechanisms.first(where: { $0.name == type })?.directions == [.causal] {
+      recipe.model.causal = true
+    }
     if let dataset { apply(dataset, to: &recipe) }
     var own = overlay
     ["protocol", "task", "model.model_type"].forEach { own.remove($0) }

@@ -31,21 +31,28 @@ struct Updater {
   /// Does the step of a batch's number.
   ///
   /// Losses are summed over the parts and the processes and divided by the batch's global count, so
-  /// their number changes nothing but rounding. A loss that is not finite leaves the weights alone.
+  /// their number changes nothing but rounding. Auxiliary losses of mechanisms are added to what is
+  /// differentiated, not to the loss that is reported. A loss that is not finite leaves the weights
+  /// alone.
   func update(_ batch: Batch) throws -> Outcome {
     for named in parameters { named.parameter.value.clearGradient() }
     var loss = 0.0
     var correct = 0.0
+    let effects = StepEffects()
+    let share = 1 / Double(batch.globalCount)
     let accumulate = runner.recipe.train.accumulate
     let part = max(1, (batch.count + accumulate - 1) / accumulate)
     for first in stride(from: 0, to: batch.count, by: part) {
       let examples = first..<min(first + part, batch.count)
-      let logits = try runner.logits(batch, examples: examples, step: batch.number, training: true)
+      let logits = try runner.logits(
+        batch, examples: examples, step: batch.number, training: true, effects: effects)
       let labels = try Tensor.from(batch.labels[examples].map(Int64.init), [examples.count])
         .to(runner.device)
-      let mean = try logits.crossEntropySum(labels) * (1 / Double(batch.globalCount))
-      try mean.backward()
-      loss += try mean.item()
+      let mean = try logits.crossEntropySum(labels) * share
+      let auxiliary = try effects.takeAuxiliaryLoss().map { try $0 * share }
+      try (auxiliary.map { try mean + $0 } ?? mean).backward()
+      let extra = try auxiliary?.item() ?? 0
+      loss += extra.isFinite ? try mean.item() : extra
       correct += try withoutGradient {
         try logits.argmax(1).equal(labels).to(.float32).sum().item()
       }
@@ -59,8 +66,20 @@ struct Updater {
     if let limit = runner.recipe.optimizer.gradClipNorm {
       try clipGradients(parameters, maxNorm: limit)
     }
-    if loss.isFinite { try adam.step(learningRate: learningRate) }
+    if loss.isFinite {
+      try adam.step(learningRate: learningRate)
+      try applyStatistics(of: effects, batch)
+    }
     return Outcome(
       loss: loss, accuracy: correct / Double(max(1, batch.globalCount)), learningRate: learningRate)
+  }
+
+  /// Buffers follow the whole batch; a process without examples takes them from the first.
+  private func applyStatistics(of effects: StepEffects, _ batch: Batch) throws {
+    let group = runner.group
+    try effects.applyStatistics(totals: group.totals)
+    guard batch.globalCount < group.world else { return }
+    let buffers = parameters.filter { $0.parameter.kind == .buffer }.map(\.parameter.value)
+    try group.copyFromFirst(buffers)
   }
 }

@@ -133,6 +133,54 @@ struct ArchitectureCase: CustomTestStringConvertible, Sendable {
     }
   }
 
+  @Test("huge embeddings leave features and gradients finite", arguments: ArchitectureCase.all)
+  func huge(example: ArchitectureCase) throws {
+    let encoder = try example.build()
+    for named in encoder.parameters where named.name.hasSuffix("embed.token.weight") {
+      try withoutGradient { try named.parameter.value.copy(from: named.parameter.value * 60) }
+    }
+    let found = try pooled(encoder, [document(19), document(4)], 19)
+    try (found * Inputs.fill([2, 8], 1.3, 0.4)).sum().backward()
+    let all = try found.doubles() + gradients(encoder)
+    #expect(all.allSatisfy { $0.isFinite } && all.contains { $0 != 0 })
+  }
+
+  @Test("the same call twice gives the same numbers", arguments: ArchitectureCase.all)
+  func determinism(example: ArchitectureCase) throws {
+    for training in [false, true] {
+      let out = try (0..<2).map { _ in
+        try pooled(example.build(), [document(13), document(6)], 13, training: training).doubles()
+      }
+      #expect(out[0] == out[1])
+    }
+  }
+
+  @Test(
+    "a causal feature has exactly no gradient from later tokens",
+    arguments: ArchitectureCase.all.filter(\.causal))
+  func exactZeros(example: ArchitectureCase) throws {
+    // Every token is another one, so the rows of the table are the places.
+    let encoder = try example.build { $0.vocabularySize = 41 }
+    let tokens = try #require(
+      encoder.parameters.first { $0.name == "embed.token.weight" }?.parameter.value)
+    let places = try #require(
+      encoder.parameters.first { $0.name == "embed.position.weight" }?.parameter.value)
+    for position in [0, 1, 5, 16, 33, 36] {
+      let features = try encoder.callAsFunction(
+        ids([Array(1...37)], 37), Inputs.context([37], 37)
+      ).0
+      let one = try features.slice(position..<(position + 1), 1)
+      try (one.to(.float64) * Inputs.fill([1, 1, 8], 1.3, 0.4)).sum().backward()
+      let all = try [#require(tokens.gradient).doubles(), #require(places.gradient).doubles()]
+      // Row 0 of the table is padding.
+      for (gradient, first) in zip(all, [position + 2, position + 1]) {
+        #expect(gradient[(first * 8)...].allSatisfy { $0 == 0 }, "position \(position)")
+        #expect(gradient[..<(first * 8)].contains { abs($0) > 1e-6 })
+      }
+      _ = try gradients(encoder)
+    }
+  }
+
   @Test(
     "causal features do not change when later tokens do",
     arguments: ArchitectureCase.all.filter(\.causal))
@@ -183,13 +231,18 @@ struct ArchitectureCase: CustomTestStringConvertible, Sendable {
       var model = ModelConfiguration()
       (model.modelType, model.maxLength) = (mechanism.name, 20)
       model.causal = mechanism.directions == [.causal]
+      if mechanism.name == "compressive_transformer" {
+        // Its convolution learns when something leaves the memory.
+        model.attention = ["segment_length": .integer(4), "memory_length": .integer(4)]
+      }
       let classifier = try Classifier(model, key: RandomKey(seed: 0))
       let names = classifier.parameters.map(\.name)
       #expect(Set(names).count == names.count)
-      let logits = try classifier(
-        ids([document(20), document(9)], 20), Inputs.context([20, 9], 20, training: true))
+      let context = try Inputs.context([20, 9], 20, training: true)
+      let logits = try classifier(ids([document(20), document(9)], 20), context)
       #expect(logits.shape == [2, 10])
-      try logits.crossEntropySum(.from([Int64(1), 2], [2])).backward()
+      let loss = try logits.crossEntropySum(.from([Int64(1), 2], [2]))
+      try (context.effects.takeAuxiliaryLoss().map { try loss + $0 } ?? loss).backward()
       for named in classifier.parameters where named.parameter.kind != .buffer {
         // Luna's last memory is read by nobody.
         if named.name.hasPrefix("blocks.1.attn.luna.norm") { continue }

@@ -158,6 +158,13 @@ private let sequence = (0..<61).map { 1 + ($0 * 7 + 3) % 15 }
     #expect(
       message { try Classifier.check(model { $0.attention = ["blok": .integer(3)] }) }
         == "recipe key model.attention.blok is unknown to transformer")
+    #expect(
+      message { try Classifier.check(model { ($0.modelType, $0.causal) = ("linformer", true) }) }
+        == "linformer cannot be causal")
+    #expect(
+      message { try Classifier.check(model { $0.modelType = "rwkv" }) } == "rwkv is always causal")
+    #expect(
+      message { try Classifier.check(model { ($0.modelType, $0.causal) = ("rwkv", true) }) } == nil)
     let classifier = try Classifier(model(), key: RandomKey(seed: 0))
     #expect(
       message { _ = try classifier(ids([sequence], length: 81), context([61], length: 81)) }

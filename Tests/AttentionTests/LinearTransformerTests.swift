@@ -50,6 +50,55 @@ import Testing
     #expect(try zip(found.doubles(), expected).allSatisfy { abs($0 - $1) < 2e-5 })
   }
 
+  @Test(
+    "gradients are those of the quadratic form", arguments: [1, 7, 129], [false, true])
+  func gradients(length: Int, causal: Bool) throws {
+    let lengths = [length, (length + 1) / 2]
+    let flags = lengths.flatMap { n in (0..<length).map { $0 < n ? 1.0 : 0 } }
+    let real = try Tensor.from(flags, [2, 1, length, 1])
+    let order = try Tensor.from(
+      (0..<(length * length)).map { !causal || $0 % length <= $0 / length ? 1.0 : 0 },
+      [length, length])
+    // elu + 1 is eˣ below 0 and 1 + x above.
+    let phi = { (x: Tensor) throws -> Tensor in
+      let above = try Tensor.zeros([1], .float64).less(than: x)
+      return try (x + 1).chosen(where: above, else: x.exp())
+    }
+    try expectSame(
+      Inputs.queriesKeysValues([2, 2, length, 4]).reversed(), lengths: lengths, "",
+      { try LinearTransformer.attend($0[2], $0[1], $0[0], real: real, causal: causal) },
+      {
+        let weights =
+          try phi($0[2]).matmul(phi($0[1]).transposed(2, 3))
+          * order * real.transposed(2, 3)
+        return try weights.matmul($0[0]) / (weights.sum([3], keep: true) + 1e-6)
+      })
+  }
+
+  @Test("the last causal row is the last bidirectional one, and each follows from the state before")
+  func recurrence() throws {
+    let x = try Inputs.queriesKeysValues([1, 1, 140, 3])
+    let causal = try LinearTransformer.attend(x[0], x[1], x[2], real: nil, causal: true).doubles()
+    let both = try LinearTransformer.attend(x[0], x[1], x[2], real: nil, causal: false).doubles()
+    #expect(difference(Array(causal.suffix(3)), Array(both.suffix(3))) < 1e-10)
+    let values = try x.map { try $0.doubles() }
+    func phi(_ t: Double) -> Double { t > 0 ? t + 1 : exp(t) }
+    var state = [Double](repeating: 0, count: 9)
+    var weight = [0.0, 0, 0]
+    for t in 0..<140 {
+      for c in 0..<3 {
+        let key = phi(values[1][t * 3 + c])
+        weight[c] += key
+        for e in 0..<3 { state[c * 3 + e] += key * values[2][t * 3 + e] }
+      }
+      let query = (0..<3).map { phi(values[0][t * 3 + $0]) }
+      let sum = zip(query, weight).map { $0 * $1 }.reduce(1e-6, +)
+      let row = (0..<3).map { e in (0..<3).map { query[$0] * state[$0 * 3 + e] }.reduce(0, +) / sum
+      }
+      #expect(difference(row, Array(causal[(t * 3)..<(t * 3 + 3)])) < 1e-10, "token \(t)")
+    }
+  }
+
   @Test("it agrees with golden group `linear`")
   func golden() throws {
     let x = try Self.inputs([1, 1, 12, 4])

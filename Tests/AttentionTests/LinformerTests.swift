@@ -31,6 +31,57 @@ import Testing
     #expect(zip(found, expected).allSatisfy { abs($0 - $1) < 1e-5 })
   }
 
+  @Test(
+    "outputs and gradients equal the definition, the projection one token after the other",
+    arguments: [1, 6, 17])
+  func definition(length: Int) throws {
+    let mixer = try Linformer(
+      .init(lowRankFeatures: 5), model(maxLength: 20), key: RandomKey(seed: 1))
+    for named in mixer.parameters { try named.parameter.convert(to: .float64) }
+    let lengths = [length, (length + 1) / 2]
+    let split = { (linear: Linear, x: Tensor) in
+      try linear(x).reshaped([2, length, 2, 8]).transposed(1, 2)
+    }
+    try expectSame(
+      [Inputs.fill([2, length, 16], 0.7, 0.1)], lengths: lengths, "",
+      { try mixer($0[0], Inputs.context(lengths, length), layer: 0).unsqueezed(1) },
+      { x in
+        let q = try split(mixer.heads.query, x[0])
+        let slots = { (linear: Linear) throws -> Tensor in
+          let all = try split(linear, x[0])  // [2, 2, L, 8]
+          let rows = try lengths.enumerated().map { row, n -> Tensor in
+            var sum = try Tensor.zeros([1, 2, 5, 8], .float64)
+            for t in 0..<n {
+              let weights = try mixer.projection.value.slice(t..<(t + 1), 1)  // [5, 1]
+              let token = try all.slice(row..<(row + 1), 0).slice(t..<(t + 1), 2)
+              sum = try sum + weights * token
+            }
+            return sum
+          }
+          return try .concatenated(rows, 0)
+        }
+        let (k, v) = (try slots(mixer.heads.key), try slots(mixer.heads.value))
+        let weights = try (q.matmul(k.transposed(2, 3)) * (1 / 8.0.squareRoot())).softmax(-1)
+        return try mixer.heads.out(
+          weights.matmul(v).transposed(1, 2).reshaped([2, length, 16])
+        ).unsqueezed(1)
+      })
+  }
+
+  @Test("a permutation as projection is full attention too: it puts keys in another order")
+  func permutation() throws {
+    let key = RandomKey(seed: 1)
+    let linformer = try Linformer(.init(lowRankFeatures: 13), model(maxLength: 13), key: key)
+    let full = try Softmax(.init(), model(maxLength: 13), key: key)
+    let places = (0..<13).map { ($0 * 5 + 3) % 13 }
+    let rows = places.flatMap { place in (0..<13).map { Float($0 == place ? 1 : 0) } }
+    try linformer.projection.value.copy(from: .from(rows, [13, 13]))
+    let x = try Inputs.fill([2, 13, 16], 0.7, 0.1).to(.float32)
+    let context = try Inputs.context([13, 13], 13)
+    let expected = try full(x, context, layer: 0).doubles()
+    #expect(difference(try linformer(x, context, layer: 0).doubles(), expected) < 1e-5)
+  }
+
   @Test("k below 1 and an unknown key are refused")
   func badConfiguration() {
     var configuration = model(maxLength: 8)

@@ -63,8 +63,47 @@ extension MixerCase {
       ["segment_length": .integer(5), "memory_length": .integer(7)],
       ["segment_length": .integer(8), "memory_length": .integer(0)],
     ],
+    "compressive_transformer": [
+      [
+        "segment_length": .integer(4), "memory_length": .integer(6),
+        "compressed_memory_length": .integer(3), "compression_rate": .integer(2),
+      ],
+      [
+        "segment_length": .integer(6), "memory_length": .integer(0),
+        "compressed_memory_length": .integer(4), "compression_rate": .integer(3),
+        "compression": .string("max"), "weigh_slots": .bool(true),
+      ],
+    ],
     "skyformer": [["nb_features": .integer(6)]],
     "informer": [["factor": .integer(1)]],
     "taylor": [[:], ["degree": .integer(4), "bound": .number(2)]],
+  ]
+
+  /// What released code does: options that give up the padding contract, or may.
+  static let released: [String: [[String: ConfigurationValue]]] = [
+    "local": [["block_size": .integer(4), "strided_groups": .bool(true)]],
+    "sparse_transformer": [
+      [
+        "block_size": .integer(4), "summary_size": .integer(1), "causal_pattern": .bool(true),
+        "open_first_token": .bool(true), "summary_of_first": .bool(true),
+      ]
+    ],
+    "longformer": [["window": .integer(6), "uneven_window": .bool(true)]],
+    "bigbird": [["block_size": .integer(4), "attended_filling": .bool(true)]],
+    "reformer": [["chunk_length": .integer(4), "unmasked": .bool(true)]],
+    "sinkhorn": [["block_size": .integer(4), "unsorted_sum": .bool(true)]],
+    "linear": [["attended_padding": .bool(true)]],
+    "performer": [
+      ["nb_features": .integer(16), "haar": .bool(false), "attended_padding": .bool(true)]
+    ],
+    "performer_relu": [["attended_padding": .bool(true)]],
+    "nystromformer": [
+      [
+        "num_landmarks": .integer(5), "segments_from_batch": .bool(true),
+        "global_init": .bool(true),
+      ]
+    ],
+    "cosformer": [["length_from_batch": .bool(true)]],
+    "fnet": [["length_from_batch": .bool(true)]],
   ]
 }

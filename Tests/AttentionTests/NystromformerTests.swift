@@ -102,6 +102,18 @@ import Testing
     #expect(errors[0] > 1e-3 && errors[2] < 1e-8, "\(errors)")
   }
 
+  @Test("six iterations find the inverse of I plus a softmax matrix")
+  func iteration() throws {
+    let identity = try Tensor.from((0..<144).map { $0 % 13 == 0 ? 1.0 : 0 }, [12, 12])
+    let a =
+      try identity + Tensor.normal([12, 12], key: RandomKey(seed: 5)).to(.float64).softmax(-1)
+    for (iterations, bound) in [(2, 1.0), (6, 1e-10)] {
+      let z = try iterativeInverse(a, iterations: iterations)
+      let off = try difference(z.matmul(a).doubles(), identity.doubles())
+      #expect(off < bound && (iterations == 6 || off > 1e-3), "\(iterations): \(off)")
+    }
+  }
+
   @Test("smooth inputs need few landmarks")
   func smooth() throws {
     let wave = { (phase: Double) throws -> Tensor in

@@ -63,6 +63,22 @@ import Testing
     }
   }
 
+  @Test("the maxima that are taken off change nothing but what is added to features")
+  func stabilisers() throws {
+    let mixer = try performer(64)
+    let w = try mixer.features.value.to(.float64)
+    let x = try Inputs.queriesKeysValues([1, 2, 30, 4])
+    let found = try mixer.attend(x[0], x[1], x[2], Inputs.context([30], 30), features: w)
+    // exp(W u - |u|²/2) without constants.
+    let phi = { (x: Tensor) throws -> Tensor in
+      let u = try x * (1 / 4.0.squareRoot().squareRoot())
+      return try (u.matmul(w.transposed(0, 1)) - (u * u).sum([3], keep: true) * 0.5).exp()
+    }
+    let weights = try phi(x[0]).matmul(phi(x[1]).transposed(2, 3))
+    let expected = try weights.matmul(x[2]) / weights.sum([3], keep: true)
+    #expect(difference(try found.doubles(), try expected.doubles()) < 1e-5)
+  }
+
   @Test("it agrees with golden group `performer`, softmax and ReLU features")
   func golden() throws {
     let golden = try Golden("performer")

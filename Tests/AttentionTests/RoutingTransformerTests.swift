@@ -103,7 +103,7 @@ import Testing
       })
   }
 
-  @Test("centroids follow their nearest real vectors in training, and only there")
+  @Test("after a training step centroids follow their nearest real vectors, however it was cut")
   func follow() throws {
     let mixer = try routing(3, window: 5) { $0.decay = 0.9 }
     let x = try Inputs.fill([1, 12, 8], 0.7, 0.1).to(.float32)
@@ -111,7 +111,10 @@ import Testing
     _ = try mixer(x, Inputs.context([7], 12), layer: 0)
     #expect(try mixer.centroids.value.doubles() == before)
     let (q, k, _) = try mixer.heads.split(x)
-    _ = try mixer(x, Inputs.context([7], 12, training: true), layer: 0)
+    let training = try Inputs.context([7], 12, training: true)
+    _ = try mixer(x, training, layer: 0)
+    #expect(try mixer.centroids.value.doubles() == before)
+    try training.effects.applyStatistics()
     let after = try mixer.centroids.value.doubles()
     for head in 0..<2 {
       let vectors = try [q, k].flatMap { t -> [[Double]] in
@@ -135,6 +138,51 @@ import Testing
       }
     }
     #expect(difference(after, before) > 1e-3)
+    // Nothing is left for a second time.
+    try training.effects.applyStatistics()
+    #expect(try mixer.centroids.value.doubles() == after)
+  }
+
+  @Test("centroids go where the whole batch says, in one part, in two, or on two ranks")
+  func parts() throws {
+    let x = try Inputs.fill([4, 12, 8], 0.7, 0.1).to(.float32)
+    let lengths = [12, 7, 3, 10]
+    let pass = { (mixer: RoutingTransformer, rows: Range<Int>, effects: StepEffects) in
+      let context = try Context(
+        lengths: Array(lengths[rows]), length: 12, examples: Array(rows),
+        key: RandomKey(seed: 3)[5], training: true, effects: effects)
+      _ = try mixer(x.slice(rows, 0), context, layer: 0)
+    }
+    let make = { try routing(3, window: 5) { $0.decay = 0.5 } }
+    let (whole, cut) = (try make(), try make())
+    let all = StepEffects()
+    try pass(whole, 0..<4, all)
+    try all.applyStatistics()
+    let parts = StepEffects()
+    try pass(cut, 0..<1, parts)
+    try pass(cut, 1..<4, parts)
+    try parts.applyStatistics()
+    let expected = try whole.centroids.value.doubles()
+    #expect(difference(try cut.centroids.value.doubles(), expected) < 1e-6)
+    // Two ranks: each has the sums of its rows, and gets the sum of both.
+    let ranks = try [0..<2, 2..<4].map { rows -> (RoutingTransformer, StepEffects) in
+      let (mixer, effects) = (try make(), StepEffects())
+      try pass(mixer, rows, effects)
+      return (mixer, effects)
+    }
+    var sums: [Tensor] = []
+    for (_, effects) in ranks {
+      try effects.applyStatistics {
+        sums.append($0); return $0
+      }
+    }
+    let second = try make()
+    for (rank, rows) in [0..<2, 2..<4].enumerated() {
+      let (mixer, effects) = (rank == 0 ? try make() : second, StepEffects())
+      try pass(mixer, rows, effects)
+      try effects.applyStatistics { _ in try sums[0] + sums[1] }
+      #expect(difference(try mixer.centroids.value.doubles(), expected) < 1e-6, "rank \(rank)")
+    }
   }
 
   @Test("sizes that make no sense are refused")

@@ -114,8 +114,9 @@ struct TrainErrorTests {
       "error: model bigbirb is unknown\nchoose one of: transformer, local, sparse_transformer, "
         + "longformer, bigbird, linformer, reformer, sinkhorn, synthesizer, linear, performer, "
         + "performer_relu, nystromformer, luna, cosformer, fnet, routing_transformer, "
-        + "memory_compressed, image_transformer, transformer_xl, kernelized, skyformer, informer, "
-        + "taylor, set_transformer, star_transformer, low_rank, rwkv, looped\n")
+        + "memory_compressed, image_transformer, transformer_xl, compressive_transformer, kernelized, "
+        + "skyformer, informer, taylor, set_transformer, star_transformer, low_rank, rwkv, looped\n"
+    )
     try expect(
       folder, ["--set", "model.attention.block=3"], exit: 64,
       """

@@ -192,7 +192,7 @@ struct TrainTests {
         $0.wholeMatch(
           of: #/transformer +softmax over all pairs +L\^2 d +L d +yes +[0-9 ]+ +1706.03762/#) != nil
       }, "\(outcome.output)")
-    // Twenty-nine models need more than 100 columns; every row is still one line.
+    // Thirty models need more than 100 columns; every row is still one line.
     #expect(lines.allSatisfy { $0.count <= 120 })
     #expect(try keys(TemporaryFolder().train("models", "--json").output).contains("models"))
   }

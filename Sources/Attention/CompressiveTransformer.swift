@@ -1,0 +1,283 @@
+import Foundation
+import Tensors
+
+/// Compressive Transformer: Transformer-XL that compresses what leaves its memory instead of forgetting it.
+///
+/// A token attends to its segment of s tokens, to the M tokens before the segment, and to the C newest slots of
+/// the compressed memory, each made of c neighbouring tokens that have left the memory: by a convolution of
+/// width and stride c, by their mean, or by their largest features. Memories are inputs of the same layer and
+/// carry no gradient. Places enter as distances, as in Transformer-XL, where a slot counts as one step. Since a
+/// whole sequence is at hand, all segments are computed at once: the outputs are those of reading segment by
+/// segment. Time is O(L·(s + M + C)·D), memory O(L·(s + M + C)). Causal as published; the bidirectional form
+/// sees all of its segment. Padded keys are not attended.
+///
+/// The convolution learns from an auxiliary loss alone, and nothing else learns from that: in training, for each
+/// segment after which the row goes on, the mean squared difference between what the segment's queries read
+/// from the tokens that leave the memory and from their slots (`StepEffects`; a mean over each row's
+/// such tokens and features, a sum over rows and layers).
+///
+/// Rae and others 2019, arXiv 1911.05507, section 3 and algorithms 1 and 2. Deviation: u and w belong to a
+/// layer; of the paper's kinds of compression, dilated convolutions and most-used are not here.
+public struct CompressiveTransformer: Mixer {
+  /// The keys of `model.attention`.
+  public struct Configuration: Codable, Sendable {
+    /// Tokens of a segment, s, a multiple of the compression rate.
+    public var segmentLength = 128
+    /// Tokens of the memory, M, a multiple of the compression rate, at least 0.
+    public var memoryLength = 128
+    /// Slots of the compressed memory, C, at least 0.
+    public var compressedLength = 128
+    /// Tokens of a slot, c, at least 1.
+    public var compressionRate = 4
+    /// How c tokens become a slot: `conv`, `mean` or `max`.
+    public var compression = "conv"
+    /// Whether ln c is added to the logits of slots, so that each weighs as much as c tokens.
+    public var weighSlots = false
+
+    enum CodingKeys: String, CodingKey {
+      case compression
+      case segmentLength = "segment_length"
+      case memoryLength = "memory_length"
+      case compressedLength = "compressed_memory_length"
+      case compressionRate = "compression_rate"
+      case weighSlots = "weigh_slots"
+    }
+  }
+
+  /// Its line in the list of models.
+  public static let mechanism = Mechanism(
+    name: "compressive_transformer", summary: "Transformer-XL with compressed memory",
+    time: "L (s+M+C) d", memory: "L (s+M+C)", directions: [.bidirectional, .causal],
+    paper: "1911.05507")
+  /// Segments, memory and compressed memory of 128, four tokens to a slot.
+  public static let defaults = Configuration()
+
+  /// Keys and values [B, H, N, E].
+  typealias Pair = (keys: Tensor, values: Tensor)
+
+  /// How c tokens become one.
+  enum Compression {
+    /// Kernel [D, D, c] and bias [D].
+    case convolution(Parameter, Parameter)
+    case mean, max
+  }
+
+  let heads: Heads
+  let place: Linear  // W_r
+  let contentBias: Parameter  // u [H, 1, E]
+  let placeBias: Parameter  // w [H, 1, E]
+  let compression: Compression
+  let configuration: Configuration
+  let model: ModelConfiguration
+
+  /// Transformer-XL's parameters, and the convolution.
+  public init(_ configuration: Configuration, _ model: ModelConfiguration, key: RandomKey) throws {
+    let (s, m) = (configuration.segmentLength, configuration.memoryLength)
+    let c = configuration.compressionRate
+    guard s >= 1 && m >= 0 && configuration.compressedLength >= 0 && c >= 1 else {
+      throw AttentionError.badValue(
+        Self.mechanism.name,
+        "segment_length and compression_rate are at least 1, memory lengths at least 0")
+    }
+    guard s % c == 0 && m % c == 0 else {
+      throw AttentionError.badValue(
+        Self.mechanism.name,
+        "compression_rate \(c) does not divide segment_length \(s) and memory_length \(m)")
+    }
+    guard model.position != .rotary && model.embDim % 2 == 0 else {
+      throw AttentionError.badValue(
+        Self.mechanism.name, "emb_dim is even, and positions are not rotary")
+    }
+    switch configuration.compression {
+    case "conv":
+      let (d, inputs) = (model.embDim, Double(model.embDim * c))
+      compression = try .convolution(
+        .normal([d, d, c], deviation: 1 / inputs.squareRoot(), key: key["conv"]),
+        .constant([d], 0, kind: .bias))
+    case "mean": compression = .mean
+    case "max": compression = .max
+    default:
+      throw AttentionError.badValue(
+        Self.mechanism.name, "compression is conv, mean or max, not \(configuration.compression)")
+    }
+    heads = try Heads(model, key: key)
+    place = try Linear(model.embDim, model.qkvDim, bias: false, key: key["r"])
+    let shape = [model.numHeads, 1, model.headWidth]
+    contentBias = try .normal(shape, deviation: 0.02, key: key["u"], kind: .bias)
+    placeBias = try .normal(shape, deviation: 0.02, key: key["w"], kind: .bias)
+    self.configuration = configuration
+    self.model = model
+  }
+
+  /// [B, L, D] to [B, L, D].
+  public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
+    let (q, k, v) = try heads.split(x)  // [B, H, L, E] each
+    // The same states without gradient: what the memory held.
+    let past = try x.detached()
+    let slots = try compressed(past)  // [B, S, D]
+    let memory = (keys: try split(heads.key(past)), values: try split(heads.value(past)))
+    let short = try slots?.detached()
+    let pair = try short.map {
+      (keys: try split(heads.key($0)), values: try split(heads.value($0)))
+    }
+    if context.training, case .convolution = compression, let slots {
+      let made = (
+        keys: try split(heads.key.frozen(slots)), values: try split(heads.value.frozen(slots))
+      )
+      let loss = try reconstructionLoss(
+        q.detached(), (keys: memory.keys.detached(), values: memory.values.detached()), made,
+        context)
+      if let loss { context.effects.add(loss: loss) }
+    }
+    let attended = try attend(
+      q, own: (keys: k, values: v), memory: memory, slots: pair, context, layer: layer
+    ) { try place($0).widened() }
+    return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
+  }
+
+  /// The projections; `compressive_transformer.{r.weight, u, w}` and, of the convolution,
+  /// `compressive_transformer.conv.{weight, bias}` [D, D, c] and [D].
+  public var parameters: [NamedParameter] {
+    var own =
+      place.parameters.prefixed("r") + [
+        NamedParameter("u", contentBias), NamedParameter("w", placeBias),
+      ]
+    if case .convolution(let kernel, let bias) = compression {
+      own += [NamedParameter("conv.weight", kernel), NamedParameter("conv.bias", bias)]
+    }
+    return heads.parameters + own.prefixed("compressive_transformer")
+  }
+
+  /// Every whole group of c tokens as one slot: [B, L, D] to [B, L div c, D], nil when there is none.
+  func compressed(_ x: Tensor) throws -> Tensor? {
+    let c = configuration.compressionRate
+    let (b, count, d) = (x.size(0), x.size(1) / c, x.size(2))
+    if count == 0 { return nil }
+    let groups = try x.slice(0..<(count * c), 1)  // [B, S c, D]
+    switch compression {
+    case .convolution(let kernel, let bias):
+      return try groups.transposed(1, 2).convolved(kernel.value, stride: c)  // [B, D, S]
+        .transposed(1, 2) + bias.value
+    case .mean: return try groups.reshaped([b, count, c, d]).sum([2]) * (1 / Double(c))
+    case .max: return try groups.reshaped([b, count, c, d]).max(2).select(0, 2)
+    }
+  }
+
+  /// Queries [B, H, L, E] over their segment, over the memory and over slots: [B, H, L, E].
+  ///
+  /// - Parameters:
+  ///   - memory: keys and values of the same L tokens.
+  ///   - slots: keys and values of their groups of c.
+  ///   - project: sinusoids of distances [N, D] to [N, H E].
+  func attend(
+    _ q: Tensor, own: Pair, memory: Pair, slots: Pair?, _ context: Context, layer: Int,
+    project: (Tensor) throws -> Tensor
+  ) throws -> Tensor {
+    let (h, e, length, c) = (q.size(1), q.size(3), q.size(2), configuration.compressionRate)
+    let blocks = Blocks(size: min(configuration.segmentLength, length), length: length)
+    let (s, count) = (blocks.size, blocks.count)
+    // What the last segment can see.
+    let m = min(configuration.memoryLength, (count - 1) * s)
+    let r = min(configuration.compressedLength, max(0, (count - 1) * s - m) / c)
+    let width = r + m + s
+    let joined = { (own: Tensor, memory: Tensor, slots: Tensor?) in
+      var parts = [try blocks.cut(own)]  // [B, H, n, s, E]
+      if m > 0 { parts.insert(try before(memory, reach: m, step: s, count, newest: 0), at: 0) }
+      if r > 0, let slots {
+        parts.insert(try before(slots, reach: r, step: s / c, count, newest: m / c), at: 0)
+      }
+      return parts.count == 1 ? parts[0] : try .concatenated(parts, 3)  // [B, H, n, w, E]
+    }
+    let keys = try joined(own.keys, memory.keys, slots?.keys)
+    let values = try joined(own.values, memory.values, slots?.values)
+    let queries = try blocks.cut(q)  // [B, H, n, s, E]
+    // Distances from width - 1 down to 1 - s.
+    let places = try project(
+      TransformerXL.sinusoids(from: width - 1, count: width + s - 1, width: model.embDim)
+        .to(q.elementType).to(q.device)
+    ).reshaped([width + s - 1, h, e]).permuted([1, 2, 0]).unsqueezed(1)  // [H, 1, E, N]
+    let scaled = { (bias: Parameter) in
+      try (queries + bias.value.unsqueezed(1)) * heads.scale
+    }
+    let content = try scaled(contentBias).matmul(keys.transposed(3, 4))  // [B, H, n, s, w]
+    let byDistance = try scaled(placeBias).matmul(places)  // [B, H, n, s, N]
+    // Row a and column j are at distance a + r + m - j, which stands at s - 1 - a + j.
+    let index = try Tensor.from(
+      (0..<(s * width)).map { Int64(s - 1 - $0 / width + $0 % width) }, [1, 1, 1, s, width]
+    ).to(q.device).expanded([q.size(0), h, count, s, width])
+    var logits = try content + byDistance.gathered(index, 4)
+    if configuration.weighSlots && r > 0 {
+      let weights = (0..<width).map { $0 < r ? log(Double(c)) : 0 }
+      logits = try logits + .from(weights, [width]).to(q.elementType).to(q.device)
+    }
+    // What would stand before the first token.
+    var blocked: Tensor? = try mask(count, width, on: q.device) { segment, j in
+      j < r ? (segment * s - m) / c < r - j : j < r + m && segment * s < r + m - j
+    }.reshaped([1, 1, count, 1, width])
+    if let padding = try blocks.blockedWindows(context, before: 0, after: 0) {
+      blocked = try blocked.or(padding.padded(before: r + m, 4))
+    }
+    if model.causal {
+      blocked = try blocked.or(mask(s, width, on: q.device) { $1 > $0 + r + m })
+    }
+    let source = KeySource(logits: logits, blocked: blocked) { try $0.matmul(values) }
+    return try blocks.joined(
+      context.attended([source], dropout: model.attentionDropoutRate, layer: layer))
+  }
+
+  /// The auxiliary loss of a pass, a scalar with gradient for the slots alone; nil when no row has one.
+  ///
+  /// - Parameters:
+  ///   - q: queries [B, H, L, E] without gradient, as the tokens' keys and values.
+  ///   - slots: keys and values of the groups of c tokens.
+  func reconstructionLoss(_ q: Tensor, _ tokens: Pair, _ slots: Pair, _ context: Context) throws
+    -> Tensor?
+  {
+    let (b, h, length, e) = (q.size(0), q.size(1), q.size(2), q.size(3))
+    let (s, m, c) = (
+      configuration.segmentLength, configuration.memoryLength, configuration.compressionRate
+    )
+    // Segments after which the longest row goes on; the first of them may push nothing out.
+    let count = (length - 1) / s
+    let first = m / s
+    guard length > 0 && count > first else { return nil }
+    let shares = context.lengths.flatMap { real -> [Double] in
+      let own = max(0, (real - 1) / s - first)
+      let share = own > 0 ? 1 / Double(own * s * h * e) : 0
+      return (0..<count).map { $0 >= first && $0 < first + own ? share : 0 }
+    }
+    guard shares.contains(where: { $0 > 0 }) else { return nil }
+    let cut = { (x: Tensor, shift: Int, size: Int) in
+      try x.padded(before: shift, 2).slice(0..<(count * size), 2)
+        .reshaped([b, h, count, size, e])
+    }
+    let queries = try cut(q, 0, s)  // [B, H, n, s, E]
+    let read = { (pair: Pair, shift: Int, size: Int) in
+      let blocked = try mask(count, size, on: q.device) { $0 * size + $1 < shift }
+      let source = try KeySource(
+        queries, cut(pair.keys, shift, size), cut(pair.values, shift, size), scale: heads.scale,
+        blocked: blocked.reshaped([1, 1, count, 1, size]))
+      return try context.attended([source], dropout: 0, layer: 0)
+    }
+    let off = try read(tokens, m, s) - read(slots, m / c, s / c)
+    let weights = try Tensor.from(shares, [b, 1, count, 1, 1]).to(off.elementType).to(q.device)
+    return try (off * off * weights).sum()
+  }
+
+  /// For every segment the `reach` tokens or slots that end `newest` before it, zeros where there are none:
+  /// [B, H, N, E] to [B, H, n, reach, E].
+  private func before(_ x: Tensor, reach: Int, step: Int, _ count: Int, newest: Int) throws
+    -> Tensor
+  {
+    let front = reach + newest
+    let needed = (count - 1) * step + reach
+    let room = try x.padded(before: front, after: max(0, needed - front - x.size(2)), 2)
+    return try room.slice(0..<needed, 2).windows(size: reach, step: step, 2).transposed(3, 4)
+  }
+
+  /// [B, N, H E] to [B, H, N, E].
+  private func split(_ x: Tensor) throws -> Tensor {
+    try x.widened().reshaped([x.size(0), x.size(1), heads.numHeads, heads.width])
+      .transposed(1, 2)
+  }
+}

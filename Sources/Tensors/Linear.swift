@@ -1,0 +1,82 @@
+/// `x Wᵀ + b`, Xavier-uniform weight, zero bias; W may become a product of two thin matrices.
+public final class Linear: Module {
+  /// W [out, in]; of a factored layer U [out, r].
+  public private(set) var weight: Parameter
+  /// [out], or nil.
+  public let bias: Parameter?
+  /// V [r, in] of a factored layer, which maps to `x Vᵀ Uᵀ + b`.
+  public private(set) var inner: Parameter?
+
+  /// How the factors of a layer begin.
+  public enum Factors: String, Codable, Sendable, CaseIterable {
+    /// Both drawn, Xavier-uniform.
+    case random
+    /// By the singular values of W: the best approximation of that rank (Eckart & Young 1936).
+    case svd
+  }
+
+  /// A layer from `input` to `output` features.
+  public init(_ input: Int, _ output: Int, bias: Bool = true, key: RandomKey) throws {
+    weight = try .xavier(output, input, key: key["weight"])
+    self.bias = bias ? try .constant([output], 0, kind: .bias) : nil
+  }
+
+  /// A layer of given parameters.
+  public init(weight: Parameter, bias: Parameter?) {
+    self.weight = weight
+    self.bias = bias
+  }
+
+  /// Whether factors of this rank have fewer values than the whole matrix: r (in + out) < in out.
+  public func isSmaller(rank: Int) -> Bool {
+    rank * (weight.value.size(0) + weight.value.size(1)) < weight.value.count
+  }
+
+  /// Replaces W by U V of a rank, at least 1 and at most the smaller side of W; the bias stays.
+  ///
+  /// - Parameter key: of drawn factors.
+  public func factor(rank: Int, _ factors: Factors, key: RandomKey) throws {
+    precondition(inner == nil, "a layer is factored once")
+    let (output, input) = (weight.value.size(0), weight.value.size(1))
+    switch factors {
+    case .random:
+      inner = try .xavier(rank, input, key: key["v"])
+      weight = try .xavier(output, rank, key: key["u"])
+    case .svd:
+      let (left, right) = try weight.value.factors(rank: rank)
+      inner = try .from(right)
+      weight = try .from(left)
+    }
+  }
+
+  /// [..., in] to [..., out].
+  public func callAsFunction(_ x: Tensor) throws -> Tensor {
+    try (inner.map { try x.linear($0.value, nil) } ?? x).linear(weight.value, bias?.value)
+  }
+
+  /// The same map with parameters that get no gradient.
+  public func frozen(_ x: Tensor) throws -> Tensor {
+    try (inner.map { try x.linear($0.value.detached(), nil) } ?? x)
+      .linear(weight.value.detached(), bias?.value.detached())
+  }
+
+  /// `weight`, `bias`; of a factored layer `v.weight` [r, in], `u.weight` [out, r], `u.bias`.
+  public var parameters: [NamedParameter] {
+    let end = inner == nil ? "" : "u."
+    return (inner.map { [NamedParameter("v.weight", $0)] } ?? [])
+      + [NamedParameter("\(end)weight", weight, matrixOf: inner == nil ? self : nil)]
+      + (bias.map { [NamedParameter("\(end)bias", $0)] } ?? [])
+  }
+}
+
+extension [NamedParameter] {
+  /// Factors every linear layer among these in which that saves parameters.
+  ///
+  /// - Parameter key: of drawn factors, refined by each layer's name.
+  public func factorLayers(rank: Int, _ factors: Linear.Factors, key: RandomKey) throws {
+    for named in self {
+      guard let layer = named.layer, layer.isSmaller(rank: rank) else { continue }
+      try layer.factor(rank: rank, factors, key: key[named.name])
+    }
+  }
+}
