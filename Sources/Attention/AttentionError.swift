@@ -56,6 +56,13 @@ public struct AttentionError: Error, Sendable, Equatable, CustomStringConvertibl
       hint: "2 is for pairs of documents")
   }
 
+  static func noTokenFeatures() -> AttentionError {
+    AttentionError(
+      code: .usage,
+      message: "this model keeps no features per token, so hidden tokens cannot be predicted",
+      hint: "choose a model that does, such as transformer")
+  }
+
   static func oddRows(_ count: Int) -> AttentionError {
     AttentionError(
       code: .input, message: "pairs need an even number of rows, not \(count)",

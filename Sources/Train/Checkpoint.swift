@@ -152,10 +152,13 @@ public struct Checkpoint: Sendable {
     return Checkpoint(path: path, state: state)
   }
 
+  /// The model's tensors by name.
+  func weights() throws -> [String: Tensor] { try Safetensors.read("\(path)/\(Checkpoint.model)") }
+
   /// Puts the checkpoint's values into a model of the same form.
   func restore(_ parameters: [NamedParameter]) throws {
     let file = "\(path)/\(Checkpoint.model)"
-    let tensors = try Safetensors.read(file)
+    let tensors = try weights()
     for named in parameters {
       try Safetensors.copy(named.name, of: tensors, to: named.parameter.value, file)
     }

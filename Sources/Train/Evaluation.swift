@@ -18,12 +18,14 @@ extension ProcessGroup {
 
 /// A model with everything needed to run it on batches of its data.
 final class ModelRunner {
-  let classifier: Classifier
+  let network: Network
   let recipe: Recipe
   let device: Device
   let key: Tensors.RandomKey
   /// The processes that share the work.
   let group: ProcessGroup
+  /// A trained model whose logits are learned too, when it is set.
+  var teacher: ModelRunner?
   /// Measures how far queries look, when it is set.
   var span: AttentionSpan?
 
@@ -33,21 +35,18 @@ final class ModelRunner {
     self.device = device
     let root = Tensors.RandomKey(seed: recipe.train.randomSeed)
     key = root["training"]
-    classifier = try Classifier(recipe.modelConfiguration, key: root["model"], device: device)
-    if recipe.train.precision == "float64" {
-      for named in classifier.parameters { try named.parameter.convert(to: .float64) }
-    }
+    network = try Network(recipe, key: root["model"], device: device)
   }
 
-  /// Logits [B, C] of some examples of a batch, float32.
+  /// Token ids (int64) of some examples of a batch and their context.
   ///
   /// The documents of pair p draw their random numbers as examples 2p and 2p + 1.
   ///
   /// - Parameter effects: takes auxiliary losses and statistics.
-  func logits(
+  func inputs(
     _ batch: Batch, examples: Range<Int>, step: Int, training: Bool,
     effects: StepEffects = StepEffects()
-  ) throws -> Tensor {
+  ) throws -> (Tensor, Context) {
     let (length, towers) = (batch.length, batch.towers)
     let rows = batch.rows(of: examples)
     let numbers = (0..<towers).flatMap { tower in
@@ -61,9 +60,14 @@ final class ModelRunner {
     let tokens = rows.flatMap {
       batch.tokens[($0.lowerBound * length)..<($0.upperBound * length)]
     }
-    let ids = try Tensor.from(tokens, [towers * examples.count, length]).to(device)
-    guard recipe.train.precision == "bfloat16" else { return try classifier(ids, context) }
-    return try withBFloat16(on: device) { try classifier(ids, context) }
+    let ids = try Tensor.from(tokens, [towers * examples.count, length]).to(.int64).to(device)
+    return (ids, context)
+  }
+
+  /// Logits of token ids, float32 (float64 in that precision).
+  func logits(_ ids: Tensor, _ context: Context) throws -> Tensor {
+    guard recipe.train.precision == "bfloat16" else { return try network(ids, context) }
+    return try withBFloat16(on: device) { try network(ids, context) }
   }
 
   /// Evaluates a split, batch by batch, sorted by length; several processes share each batch, and all
@@ -79,22 +83,22 @@ final class ModelRunner {
     collect: (([Int], [Float]) throws -> Void)? = nil
   ) throws -> Evaluation? {
     let loader = Loader(evaluating: source, recipe, limit: limit, share: group.share)
-    var accuracy = Accuracy()
-    var loss = 0.0
+    var (correct, count, loss, examples) = (0.0, 0, 0.0, 0)
     while let batch = try loader.next() {
       if try isCancelled() { return nil }
       if batch.count == 0 { continue }  // fewer examples than processes
       try withoutGradient {
-        let logits = try logits(batch, examples: 0..<batch.count, step: 0, training: false)
-        let labels = try Tensor.from(batch.labels.map(Int64.init), [batch.count]).to(device)
-        loss += try logits.crossEntropySum(labels).item()
-        accuracy.correct += Int(try logits.argmax(1).equal(labels).to(.float32).sum().item())
-        accuracy.count += batch.count
-        try collect?(batch.positions, logits.floats())
+        let found = try measured(batch, examples: 0..<batch.count, step: 0, training: false)
+        loss += try found.loss.item()
+        correct += found.correct
+        count += found.count
+        examples += batch.count
+        try collect?(batch.positions, found.logits.floats())
       }
     }
-    let total = try group.sum([Double(accuracy.correct), Double(accuracy.count), loss])
-    accuracy = Accuracy(correct: Int(total[0]), count: Int(total[1]))
-    return Evaluation(accuracy: accuracy, loss: accuracy.count > 0 ? total[2] / total[1] : 0)
+    let total = try group.sum([correct, Double(count), loss, Double(examples)])
+    return Evaluation(
+      accuracy: Accuracy(correct: Int(total[0]), count: Int(total[1])),
+      loss: total[3] > 0 ? total[2] / total[3] : 0)
   }
 }

@@ -96,6 +96,18 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var randomSeed = 0
     /// `float32`, `bfloat16` (matrix products alone), or `float64` for exact comparisons.
     public var precision = "float32"
+    /// What is learned: `classify`, or `masked`, hidden tokens of the training split.
+    public var objective = "classify"
+    /// Share of tokens that are hidden; a key of `masked` runs.
+    public var maskRate = 0.15
+    /// A run whose best weights are the first ones, where names and shapes agree; empty for none.
+    public var initial = ""
+    /// A run of the same task whose logits are learned too; empty for none.
+    public var teacher = ""
+    /// Weight a of the teacher: the loss is (1 - a) CE + a T² KL, 0...1.
+    public var distillWeight = 0.5
+    /// Temperature T of both.
+    public var temperature = 2.0
     /// Whether activations are computed again in the backward pass instead of kept.
     public var recompute = false
   }

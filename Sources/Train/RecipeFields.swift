@@ -20,6 +20,12 @@ struct RecipeField: Sendable {
     case ownTasks
     /// Models with factored linear layers.
     case factored
+    /// Runs that learn hidden tokens.
+    case masked
+    /// Runs that begin with the weights of another.
+    case continued
+    /// Runs that learn from another.
+    case distilled
   }
 
   /// Whether a recipe has the key.
@@ -28,6 +34,9 @@ struct RecipeField: Sendable {
     case .all: true
     case .pairs: recipe.task == "retrieval"
     case .ownTasks: recipe.isOwnTask
+    case .masked: recipe.objective == .masked
+    case .continued: !recipe.train.initial.isEmpty
+    case .distilled: !recipe.train.teacher.isEmpty
     case .factored: recipe.model.lowRank > 0
     }
   }
@@ -99,6 +108,21 @@ extension RecipeField {
     }
   }
 
+  /// The folder of a run; the empty text for none.
+  static func run(
+    _ path: String, _ place: WritableKeyPath<Recipe, String> & Sendable
+  ) -> RecipeField {
+    RecipeField(path: path) { value, recipe in
+      guard let text = value.text, text.utf8.count <= 1000, !text.contains("\n") else {
+        return "the folder of a run"
+      }
+      recipe[keyPath: place] = text
+      return nil
+    } load: {
+      .text($0[keyPath: place])
+    }
+  }
+
   /// A name: letters, digits, `-`, `_` and `.`, at most 100.
   static func name(
     _ path: String, _ place: WritableKeyPath<Recipe, String> & Sendable
@@ -135,6 +159,8 @@ enum NumberRange: Sendable {
   case notNegative
   /// 0 or more and below 1.
   case fraction
+  /// From 0 to 1.
+  case share
 
   /// Whether the number is finite and in the range.
   func holds(_ number: Double) -> Bool {
@@ -142,6 +168,7 @@ enum NumberRange: Sendable {
     case .positive: number.isFinite && number > 0
     case .notNegative: number.isFinite && number >= 0
     case .fraction: number >= 0 && number < 1
+    case .share: number >= 0 && number <= 1
     }
   }
 
@@ -151,6 +178,7 @@ enum NumberRange: Sendable {
     case .positive: "a finite number above 0"
     case .notNegative: "a finite number of at least 0"
     case .fraction: "a number of at least 0 and below 1"
+    case .share: "a number from 0 to 1"
     }
   }
 }
@@ -193,6 +221,12 @@ extension Recipe {
     .count("train.accumulate", \.train.accumulate),
     .count("train.random_seed", \.train.randomSeed, least: 0, most: .max),
     .choice("train.precision", \.train.precision, ["float32", "bfloat16", "float64"]),
+    .choice("train.objective", \.train.objective, ["classify", "masked"]).of(.masked),
+    .number("train.mask_rate", \.train.maskRate, .fraction).of(.masked),
+    .run("train.initial", \.train.initial).of(.continued),
+    .run("train.teacher", \.train.teacher).of(.distilled),
+    .number("train.distill_weight", \.train.distillWeight, .share).of(.distilled),
+    .number("train.temperature", \.train.temperature, .positive).of(.distilled),
     .flag("train.recompute", \.train.recompute),
     .choice("optimizer.name", \.optimizer.name, ["adamw"]),
     .number("optimizer.learning_rate", \.optimizer.learningRate, .positive),

@@ -128,6 +128,7 @@ public struct Run {
   func prepared(
     _ name: String, _ database: String, _ dataset: String?, _ device: Device
   ) throws -> (ModelRunner, RunData, step: Int) {
+    guard recipe.objective == .classify else { throw TrainError.noClasses(folder.path) }
     let checkpoint = try checkpoint(name)
     var dataRecipe = recipe
     if let dataset { dataRecipe.data.dataset = dataset }
@@ -136,7 +137,7 @@ public struct Run {
       throw TrainError.dataDiffers(folder.path, dataset: recipe.data.dataset)
     }
     let runner = try ModelRunner(recipe, device: device)
-    try checkpoint.restore(runner.classifier.parameters)
+    try checkpoint.restore(runner.network.parameters)
     return (runner, data, checkpoint.state.step)
   }
 }

@@ -1,6 +1,8 @@
 import Datasets
 
 /// The three splits a run reads, and what is known of them.
+///
+/// A run that learns hidden tokens reads the training split alone: it is measured on its first examples.
 public final class RunData {
   /// The database.
   public let database: String
@@ -11,6 +13,10 @@ public final class RunData {
   let validation: SplitReader
   let test: SplitReader
   let plan: BatchPlan
+  /// Whether hidden tokens are learned.
+  let isMasked: Bool
+  /// Examples of an evaluation during training; nil for all.
+  let validationLimit: Int?
   private let task: String
   private var rules: Baselines?
 
@@ -26,8 +32,10 @@ public final class RunData {
       try store.open(dataset: recipe.data.dataset, split: split).checked(pairs: pairs)
     }
     train = try open("train")
-    validation = try open("validation")
-    test = try open("test")
+    isMasked = recipe.objective == .masked
+    validation = isMasked ? train : try open("validation")
+    test = isMasked ? train : try open("test")
+    validationLimit = recipe.eval.numEvalExamples ?? (isMasked ? 1000 : nil)
     digestBytes = train.contentDigest ?? []
     digest = Digest.hex(digestBytes)
     plan = try BatchPlan(
@@ -38,9 +46,21 @@ public final class RunData {
 
   /// What trivial rules learned on the training split reach on another.
   func baselines(on split: SplitReader) throws -> BaselineScores {
+    if isMasked { return BaselineScores(majority: try tokenMajority()) }
     let fitted = try rules ?? Baselines(train, task)
     rules = fitted
     return BaselineScores(try fitted.measure(on: split))
+  }
+
+  /// The share of the most frequent symbol among those that hidden tokens are measured on.
+  private func tokenMajority() throws -> Double {
+    var counts = [Int](repeating: 0, count: 256)
+    for position in 0..<min(validationLimit ?? .max, train.count) {
+      try train.withParts(at: position) { parts in
+        for symbols in parts { for symbol in symbols { counts[Int(symbol)] += 1 } }
+      }
+    }
+    return Double(counts.max() ?? 0) / Double(max(1, counts.reduce(0, +)))
   }
 
   /// A split by name.

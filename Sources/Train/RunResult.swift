@@ -44,6 +44,8 @@ public struct BaselineScores: Codable, Sendable, Equatable {
   /// The most frequent class of the first token; nil where it means nothing.
   public var firstToken: Double?
 
+  init(majority: Double) { self.majority = majority }
+
   init(_ rules: [DatasetStatistics.Baseline]) {
     majority = rules.first { $0.name == "majority" }?.accuracy ?? 0
     firstToken = rules.first { $0.name == "first_token" }?.accuracy

@@ -14,6 +14,27 @@ extension TrainError {
       next: "name a dataset and a split of the model's task")
   }
 
+  /// No tensor of another run has the name and shape of one of ours.
+  static func nothingFits(_ run: String) -> TrainError {
+    TrainError(
+      .usage, "no weight of \(run) fits this model", path: run,
+      next: "give train.initial a run of the same model and width")
+  }
+
+  /// A run that cannot teach another.
+  static func noTeacher(_ run: String, task: String) -> TrainError {
+    TrainError(
+      .usage, "\(run) cannot teach here: it does not classify \(task) at this length", path: run,
+      next: "give train.teacher a run of the same task")
+  }
+
+  /// A run that learned hidden tokens knows no classes.
+  static func noClasses(_ run: String) -> TrainError {
+    TrainError(
+      .usage, "\(run) learned hidden tokens, not classes", path: run,
+      next: "train on from it with: lra-train --set train.initial=\(run)")
+  }
+
   /// A launcher's variable is not there.
   static func launchLacks(_ name: String) -> TrainError {
     TrainError(

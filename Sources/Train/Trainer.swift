@@ -51,6 +51,8 @@ public final class Trainer {
 
   let runner: ModelRunner
   let data: RunData
+  /// Parameters that `train.initial` does not have.
+  private var newParameters: [String] = []
   private let updater: Updater
   private let lock: RunLock?
   private let machine: Machine
@@ -75,7 +77,10 @@ public final class Trainer {
     machine = Machine(device: device)
     baselineBytes = Machine.peakBytes
     runner = try ModelRunner(recipe, device: device, group: group)
-    parameterCount = runner.classifier.parameters.valueCount
+    parameterCount = runner.network.parameters.valueCount
+    if !recipe.train.teacher.isEmpty {
+      runner.teacher = try Run(recipe.train.teacher).teacher(for: recipe, device: device)
+    }
     updater = try Updater(runner)
     state = CheckpointState(
       step: 0, evaluated: nil,
@@ -86,10 +91,12 @@ public final class Trainer {
       guard checkpoint.state.dataDigest == data.digest else {
         throw TrainError.dataDiffers(folder.path, dataset: recipe.data.dataset)
       }
-      try checkpoint.restore(runner.classifier.parameters)
+      try checkpoint.restore(runner.network.parameters)
       try checkpoint.restore(updater.adam)
       state = checkpoint.state
       state.recipeSha256 = recipe.digestText
+    } else if !recipe.train.initial.isEmpty {
+      newParameters = try Run(recipe.train.initial).initialize(runner.network.parameters)
     }
   }
 
@@ -119,6 +126,10 @@ public final class Trainer {
       try logs.note(
         "\(folder.name) from step \(state.step) on \(machine), data \(data.digest), recipe \(recipe.digestText)"
       )
+      if !newParameters.isEmpty {
+        try logs.note(
+          "begins with \(recipe.train.initial) but for \(newParameters.joined(separator: ", "))")
+      }
       try train(logs, isStopped, report)
       let result = try test(logs, isStopped)
       try table.set(result.state, of: folder.name)
@@ -190,7 +201,7 @@ public final class Trainer {
     let clock = ContinuousClock.now
     guard
       let found = try runner.evaluate(
-        data.validation, limit: recipe.eval.numEvalExamples, isCancelled: isCancelled)
+        data.validation, limit: data.validationLimit, isCancelled: isCancelled)
     else { return try stopIfCancelled({ true }, report) }
     let validation = CheckpointState.Validation(
       step: state.step, accuracy: found.accuracy.value, loss: found.loss)
@@ -198,7 +209,8 @@ public final class Trainer {
     state.evaluated = validation
     if isBest { state.best = validation }
     try logs?.evaluation(
-      found, split: "validation", step: state.step, seconds: (ContinuousClock.now - clock).seconds)
+      found, split: data.isMasked ? "masked" : "validation", step: state.step,
+      seconds: (ContinuousClock.now - clock).seconds)
     report(.evaluated(step: state.step, found, isBest: isBest))
     if isBest { try save(report) }
   }
@@ -215,7 +227,7 @@ public final class Trainer {
     {
       return  // saved a moment ago, as the best
     }
-    _ = try Checkpoint.save(folder, state, runner.classifier.parameters, updater.adam)
+    _ = try Checkpoint.save(folder, state, runner.network.parameters, updater.adam)
     Checkpoint.prune(folder, keeping: Set([state.step] + (state.best.map { [$0.step] } ?? [])))
     report(.saved(step: state.step))
   }
@@ -233,15 +245,16 @@ public final class Trainer {
 
   private func test(_ logs: RunLogs?, _ isCancelled: () throws -> Bool) throws -> RunResult {
     let last = try testScore(step: state.step, isCancelled)
-    try logs?.evaluation(last.test, split: "test", step: state.step, seconds: nil)
+    let split = data.isMasked ? "masked" : "test"
+    try logs?.evaluation(last.test, split: split, step: state.step, seconds: nil)
     var best = last
     if let step = state.best?.step, step != state.step {
       best = try testScore(step: step, isCancelled)
-      try logs?.evaluation(best.test, split: "test", step: step, seconds: nil)
+      try logs?.evaluation(best.test, split: split, step: step, seconds: nil)
     }
     let validation = state.best?.accuracy ?? 0
     let majority = try data.baselines(on: data.validation).majority
-    let count = min(recipe.eval.numEvalExamples ?? .max, data.validation.count)
+    let count = min(data.validationLimit ?? .max, data.validation.count)
     let counted = Accuracy(correct: Int((validation * Double(count)).rounded()), count: count)
     return RunResult(
       run: folder.path, state: counted.interval.lowerBound > majority ? .finished : .plateau,
@@ -254,8 +267,9 @@ public final class Trainer {
   }
 
   private func testScore(step: Int, _ isCancelled: () throws -> Bool) throws -> TestScore {
-    try Checkpoint.open(folder, step: step).restore(runner.classifier.parameters)
-    guard let test = try runner.evaluate(data.test, isCancelled: isCancelled) else {
+    try Checkpoint.open(folder, step: step).restore(runner.network.parameters)
+    let limit = data.isMasked ? data.validationLimit : nil
+    guard let test = try runner.evaluate(data.test, limit: limit, isCancelled: isCancelled) else {
       throw TrainError.interrupted(
         folder.path, step: state.step, of: recipe.train.numTrainSteps, database: data.database)
     }

@@ -11,7 +11,7 @@ struct Updater {
   init(_ runner: ModelRunner) throws {
     self.runner = runner
     let optimizer = runner.recipe.optimizer
-    parameters = runner.classifier.parameters
+    parameters = runner.network.parameters
     schedule = try Schedule(runner.recipe)
     adam = try AdamW(
       parameters,
@@ -37,30 +37,27 @@ struct Updater {
   func update(_ batch: Batch) throws -> Outcome {
     for named in parameters { named.parameter.value.clearGradient() }
     var loss = 0.0
-    var correct = 0.0
+    var (correct, count) = (0.0, 0.0)
     let effects = StepEffects()
     let share = 1 / Double(batch.globalCount)
     let accumulate = runner.recipe.train.accumulate
     let part = max(1, (batch.count + accumulate - 1) / accumulate)
     for first in stride(from: 0, to: batch.count, by: part) {
       let examples = first..<min(first + part, batch.count)
-      let logits = try runner.logits(
+      let found = try runner.measured(
         batch, examples: examples, step: batch.number, training: true, effects: effects)
-      let labels = try Tensor.from(batch.labels[examples].map(Int64.init), [examples.count])
-        .to(runner.device)
-      let mean = try logits.crossEntropySum(labels) * share
+      let mean = try found.loss * share
       let auxiliary = try effects.takeAuxiliaryLoss().map { try $0 * share }
       try (auxiliary.map { try mean + $0 } ?? mean).backward()
       let extra = try auxiliary?.item() ?? 0
       loss += extra.isFinite ? try mean.item() : extra
-      correct += try withoutGradient {
-        try logits.argmax(1).equal(labels).to(.float32).sum().item()
-      }
+      correct += found.correct
+      count += Double(found.count)
     }
     if runner.group.world > 1 {
       try withoutGradient { try runner.group.sumGradients(parameters) }
-      let total = try runner.group.sum([loss, correct])
-      (loss, correct) = (total[0], total[1])
+      let total = try runner.group.sum([loss, correct, count])
+      (loss, correct, count) = (total[0], total[1], total[2])
     }
     let learningRate = schedule.learningRate(at: batch.number)
     if let limit = runner.recipe.optimizer.gradClipNorm {
@@ -70,8 +67,7 @@ struct Updater {
       try adam.step(learningRate: learningRate)
       try applyStatistics(of: effects, batch)
     }
-    return Outcome(
-      loss: loss, accuracy: correct / Double(max(1, batch.globalCount)), learningRate: learningRate)
+    return Outcome(loss: loss, accuracy: correct / max(1, count), learningRate: learningRate)
   }
 
   /// Buffers follow the whole batch; a process without examples takes them from the first.

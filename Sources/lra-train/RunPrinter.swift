@@ -84,11 +84,13 @@ struct RunPrinter {
   }
 
   private func scores(_ result: RunResult) {
+    let masked = recipe.train.objective == "masked"
     let baselines =
-      [("majority class", result.baselines.majority)]
+      [(masked ? "most frequent" : "majority class", result.baselines.majority)]
       + (result.baselines.firstToken.map { [("first token", $0)] } ?? [])
     for (index, (name, score)) in [("best", result.best), ("last", result.last)].enumerated() {
-      let left = Format.pad("test at \(name) (step \(Format.count(score.step)))", 28)
+      let what = masked ? "masked" : "test"
+      let left = Format.pad("\(what) at \(name) (step \(Format.count(score.step)))", 28)
       let interval =
         "[\(Format.fraction(score.ci95[0] * 100, 1)), \(Format.fraction(score.ci95[1] * 100, 1))]"
       var text = "\(left)\(Format.percent(score.test)) \(interval)"

@@ -111,10 +111,12 @@ struct MemoryPairs: ExampleSource {
       for training in [false, true] {
         let batch = try Batch(
           1, of: Array(0..<51), from: source, maxLength: 48, globalCount: 51)
-        let whole = try runner.logits(batch, examples: 0..<51, step: 1, training: training).floats()
+        let whole = try runner.measured(batch, examples: 0..<51, step: 1, training: training).logits
+          .floats()
         #expect(whole.count == 102 && whole.allSatisfy(\.isFinite))
         for range in [0..<1, 0..<20, 20..<51, 50..<51] {
-          let part = try runner.logits(batch, examples: range, step: 1, training: training).floats()
+          let part = try runner.measured(batch, examples: range, step: 1, training: training).logits
+            .floats()
           let expected = Array(whole[(2 * range.lowerBound)..<(2 * range.upperBound)])
           let difference = zip(part, expected).map { abs($0 - $1) }.max() ?? .infinity
           #expect(part.count == expected.count && difference < 1e-5)
@@ -137,11 +139,15 @@ struct MemoryPairs: ExampleSource {
     let swapped = Batch(
       number: 1, positions: [5], towers: 2, tokens: tokens, lengths: [20, 20], labels: [0],
       length: 20, globalCount: 1)
-    let evaluated = try runner.logits(batch, examples: 0..<1, step: 1, training: false).floats()
+    let evaluated = try runner.measured(batch, examples: 0..<1, step: 1, training: false).logits
+      .floats()
     #expect(
-      try evaluated == runner.logits(swapped, examples: 0..<1, step: 1, training: false).floats())
-    let one = try runner.logits(batch, examples: 0..<1, step: 1, training: true).floats()
-    #expect(try one == runner.logits(batch, examples: 0..<1, step: 1, training: true).floats())
-    #expect(try one != runner.logits(swapped, examples: 0..<1, step: 1, training: true).floats())
+      try evaluated
+        == runner.measured(swapped, examples: 0..<1, step: 1, training: false).logits.floats())
+    let one = try runner.measured(batch, examples: 0..<1, step: 1, training: true).logits.floats()
+    #expect(
+      try one == runner.measured(batch, examples: 0..<1, step: 1, training: true).logits.floats())
+    #expect(
+      try one != runner.measured(swapped, examples: 0..<1, step: 1, training: true).logits.floats())
   }
 }

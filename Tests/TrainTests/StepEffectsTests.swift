@@ -19,7 +19,7 @@ struct StepEffectsTests {
   }
 
   private func initial(_ run: TinyRun, _ name: String) throws -> [Float] {
-    let parameters = try ModelRunner(run.recipe, device: .cpu).classifier.parameters
+    let parameters = try ModelRunner(run.recipe, device: .cpu).network.parameters
     return try #require(parameters.first { $0.name == name }).parameter.value.floats()
   }
 
@@ -55,8 +55,9 @@ struct StepEffectsTests {
     defer { loader.stop() }
     let batch = try #require(try loader.next())
     let effects = StepEffects()
-    let logits = try runner.logits(
-      batch, examples: 0..<batch.count, step: 1, training: true, effects: effects)
+    let logits = try runner.measured(
+      batch, examples: 0..<batch.count, step: 1, training: true, effects: effects
+    ).logits
     let labels = try Tensor.from(batch.labels.map(Int64.init), [batch.count])
     let expected = try logits.crossEntropySum(labels).item() / Double(batch.globalCount)
     let auxiliary = try #require(try effects.takeAuxiliaryLoss())

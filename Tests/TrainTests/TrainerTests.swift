@@ -166,7 +166,7 @@ struct TrainerTests {
   func decayGroups() throws {
     let run = try TinyRun()
     let kinds = Dictionary(
-      grouping: try ModelRunner(run.recipe, device: .cpu).classifier.parameters,
+      grouping: try ModelRunner(run.recipe, device: .cpu).network.parameters,
       by: { $0.parameter.kind }
     ).mapValues { Set($0.map(\.name)) }
     #expect(kinds[.embedding] == ["embed.token.weight", "embed.position.weight"])
@@ -188,7 +188,7 @@ struct TrainerTests {
         $0.schedule.factors = "constant"
       }
       let runner = try ModelRunner(run.recipe, device: .cpu)
-      let parameters = runner.classifier.parameters
+      let parameters = runner.network.parameters
       let updater = try Updater(runner)
       var sum = try Tensor.zeros([])
       for named in parameters { sum = try sum + (named.parameter.value * 0).sum() }
