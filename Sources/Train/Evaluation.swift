@@ -35,13 +35,19 @@ struct ModelRunner {
     let numbers = (0..<towers).flatMap { tower in
       batch.positions[examples].map { $0 * towers + tower }
     }
-    let context = try Context(
-      lengths: rows.flatMap { batch.lengths[$0].map(Int.init) }, length: length,
-      examples: numbers, key: key[step], training: training, device: device)
-    let tokens = rows.flatMap {
+    let shape = [towers * examples.count, length]
+    var tokens = rows.flatMap {
       batch.tokens[($0.lowerBound * length)..<($0.upperBound * length)]
     }
-    let ids = try Tensor.from(tokens, [towers * examples.count, length]).to(device)
+    var hidden: Tensor?
+    if recipe.data.blackIsPadding {
+      tokens = tokens.map { max(0, $0 - 1) }
+      hidden = try .from(tokens.map { $0 == 0 }, shape).to(device)
+    }
+    let context = try Context(
+      lengths: rows.flatMap { batch.lengths[$0].map(Int.init) }, length: length,
+      examples: numbers, key: key[step], training: training, device: device, hidden: hidden)
+    let ids = try Tensor.from(tokens, shape).to(device)
     guard recipe.train.precision == "bfloat16" else { return try classifier(ids, context) }
     return try withBFloat16(on: device) { try classifier(ids, context) }
   }

@@ -69,6 +69,7 @@ public final class Trainer {
     self.data = data
     machine = Machine(device: device)
     baselineBytes = Machine.peakBytes
+    try recipe.requireMemory(on: device)
     runner = try ModelRunner(recipe, device: device)
     parameterCount = runner.classifier.parameters.valueCount
     updater = try Updater(runner)
