@@ -25,7 +25,7 @@ struct Models: ParsableCommand {
     let time: String
     let memory: String
     let directions: [String]
-    let parameters: Int
+    let parameters: Int?
     let paper: String
     let parametersByTask: [String: Int]
     let withoutLengthTied: [String: Int]
@@ -48,7 +48,7 @@ struct Models: ParsableCommand {
     _ = try Engine.start(threads: 1)
     let tasks = try task.map { [$0] } ?? tasksOfRecipe()
     let sizes = try mechanisms.map { mechanism in
-      try tasks.map { try ModelSizes(model: mechanism.name, task: $0, recipe: recipe) }
+      try tasks.map { try size(of: mechanism.name, $0) }
     }
     if json { return try printJSON(tasks, sizes) }
     if task == nil { Terminal.out(list + "\n") }
@@ -59,6 +59,16 @@ struct Models: ParsableCommand {
       "the same without tensors that grow with the length\n"
         + table(tasks, sizes) { $0.withoutLengthTied })
     Terminal.err("Next: lra-train --db data.sqlite --model transformer")
+  }
+
+  /// The sizes of a model; nil when the recipe has what the model refuses, such as rotary positions.
+  private func size(of model: String, _ task: String) throws -> ModelSizes? {
+    do {
+      return try ModelSizes(model: model, task: task, recipe: recipe)
+    } catch let error as AttentionError {
+      if model == mechanisms[0].name { throw error }
+      return nil
+    }
   }
 
   /// The tasks for which the recipe is made.
@@ -88,35 +98,42 @@ struct Models: ParsableCommand {
 
   /// A row of counts for each model, a column for each task.
   private func table(
-    _ tasks: [String], _ sizes: [[ModelSizes]], _ count: (ModelSizes) -> Int
+    _ tasks: [String], _ sizes: [[ModelSizes?]], _ count: (ModelSizes) -> Int
   ) -> String {
     var table = Table([.text("model")] + tasks.map { .number($0 + " ") })
     for (mechanism, row) in zip(mechanisms, sizes) {
-      let cells = zip(row, sizes[0]).map { own, transformer in
-        Format.count(count(own))
-          + (ModelSizes.isComparable(count(own), to: count(transformer)) ? " " : "*")
+      let cells = zip(row, sizes[0]).map { own, transformer -> String in
+        guard let own, let transformer else { return "- " }
+        let comparable = ModelSizes.isComparable(count(own), to: count(transformer))
+        return Format.count(count(own)) + (comparable ? " " : "*")
       }
       table.add([mechanism.name] + cells)
     }
     return table.text
   }
 
-  private func printJSON(_ tasks: [String], _ sizes: [[ModelSizes]]) throws {
-    let rows = try zip(mechanisms, sizes).map { mechanism, row in
-      let named = { (values: [Int]) in Dictionary(uniqueKeysWithValues: zip(tasks, values)) }
-      let comparable = zip(row, sizes[0]).map {
-        ModelSizes.isComparable($0.parameters, to: $1.parameters)
+  private func printJSON(_ tasks: [String], _ sizes: [[ModelSizes?]]) throws {
+    let rows = zip(mechanisms, sizes).map { mechanism, row in
+      let known = zip(tasks, zip(row, sizes[0])).compactMap { task, pair in
+        pair.0.flatMap { own in pair.1.map { (task: task, own: own, transformer: $0) } }
       }
-      let text = tasks.firstIndex(of: "text").map { row[$0] }
+      let first = known.first { $0.task == "text" } ?? known.first
       return Row(
         name: mechanism.name, mechanism: mechanism.summary, time: mechanism.time,
         memory: mechanism.memory, directions: mechanism.directions.map(\.rawValue),
-        parameters: try text?.parameters
-          ?? ModelSizes(model: mechanism.name, task: task ?? "listops", recipe: recipe).parameters,
-        paper: mechanism.paper, parametersByTask: named(row.map(\.parameters)),
-        withoutLengthTied: named(row.map(\.withoutLengthTied)),
-        within10Percent: Dictionary(uniqueKeysWithValues: zip(tasks, comparable)))
+        parameters: first?.own.parameters, paper: mechanism.paper,
+        parametersByTask: byTask(known) { ($0.task, $0.own.parameters) },
+        withoutLengthTied: byTask(known) { ($0.task, $0.own.withoutLengthTied) },
+        within10Percent: byTask(known) {
+          ($0.task, ModelSizes.isComparable($0.own.parameters, to: $0.transformer.parameters))
+        })
     }
     try JSONOutput.print(command: "models", List(recipe: recipe, models: rows))
+  }
+
+  private func byTask<Known, Value>(_ rows: [Known], _ pair: (Known) -> (String, Value)) -> [String:
+    Value]
+  {
+    Dictionary(uniqueKeysWithValues: rows.map(pair))
   }
 }
