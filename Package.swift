@@ -59,7 +59,7 @@ let trainTargets: [Target] = [
       "Attention", "Datasets", .product(name: "Yams", package: "Yams"),
       .product(name: "Crypto", package: "swift-crypto"),
     ],
-    resources: ["demo", "paper", "released", "small", "tasks"].map {
+    resources: ["demo", "modern", "paper", "released", "small", "tasks"].map {
       .embedInCode("Recipes/\($0).yaml")
     }, swiftSettings: strict),
   .executableTarget(

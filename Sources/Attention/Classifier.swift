@@ -3,14 +3,14 @@ import Tensors
 /// A classifier of sequences or of pairs: an architecture, pooling, and LRA's head.
 ///
 /// Mean pooling divides by the real length. Head of one sequence: Dense(mlp_dim), ReLU,
-/// Dense(classes). Head of a pair (a, b): both pass the same encoder, the vectors are joined to [a, b]
+/// Dense(classes), or the last alone. Head of a pair (a, b): both pass the same encoder, the vectors are joined to [a, b]
 /// or [a, b, a b, a - b], then Dense(mlp_dim), ReLU, Dense(mlp_dim / 2), ReLU, Dense(classes), as
 /// LRA's retrieval model.
 public struct Classifier: Module {
   /// What it was built from.
   public let model: ModelConfiguration
   let encoder: any Encoder
-  let hidden: Linear
+  let hidden: Linear?
   let hidden2: Linear?
   let out: Linear
 
@@ -28,8 +28,9 @@ public struct Classifier: Module {
     }
     let pair = model.numTowers == 2
     let parts = pair ? (model.interaction == .nli ? 4 : 2) : 1
-    let last = pair ? model.mlpDim / 2 : model.mlpDim
-    hidden = try Linear(parts * model.embDim, model.mlpDim, key: key["head.hidden"])
+    let deep = pair || model.headHidden
+    let last = pair ? model.mlpDim / 2 : deep ? model.mlpDim : model.embDim
+    hidden = deep ? try Linear(parts * model.embDim, model.mlpDim, key: key["head.hidden"]) : nil
     hidden2 = pair ? try Linear(model.mlpDim, last, key: key["head.hidden2"]) : nil
     out = try Linear(last, model.numClasses, key: key["head.out"])
     for named in parameters { try named.parameter.move(to: device) }
@@ -60,11 +61,13 @@ public struct Classifier: Module {
       case .mean:
         try context.meanWeights().to(features.widened().elementType)
           .matmul(features.widened()).select(0, 1)  // [B, D]
+      case .meanAll:
+        try features.widened().sum([1]) * (1 / Double(features.size(1)))  // [B, D]
       case .cls, .first:
         try features.select(0, 1)  // [B, D]
       }
     let joined = model.numTowers == 2 ? try pairs(pooled) : pooled  // [B, D], 2 D or 4 D
-    let first = try hidden(joined).relu()
+    let first = try hidden?(joined).relu() ?? joined
     return try out(hidden2?(first).relu() ?? first).widened()  // [B, C]
   }
 
@@ -82,7 +85,7 @@ public struct Classifier: Module {
   /// The encoder's parameters (with `low_rank` a factored layer's `weight` and `bias` become `v.weight`
   /// [r, in], `u.weight` [out, r] and `u.bias`), then `head.hidden.*`, `head.hidden2.*` of pairs, `head.out.*`.
   public var parameters: [NamedParameter] {
-    encoder.parameters + hidden.parameters.prefixed("head.hidden")
+    encoder.parameters + (hidden?.parameters.prefixed("head.hidden") ?? [])
       + (hidden2?.parameters.prefixed("head.hidden2") ?? [])
       + out.parameters.prefixed("head.out")
   }

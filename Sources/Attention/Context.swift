@@ -8,6 +8,8 @@ public class Context {
   public let length: Int
   /// [B] int64 on the CPU; nil when no row is padded, which lets kernels skip every check.
   public let lengthTensor: Tensor?
+  /// [B, L]: further positions that are padding, wherever they stand; nil for none.
+  public let hidden: Tensor?
   /// [B] int64 on the CPU: the examples' positions in their split, the counters of random numbers.
   public let examples: Tensor
   /// The key of this step's random numbers.
@@ -31,13 +33,16 @@ public class Context {
   ///   - length: positions of each row.
   ///   - examples: each row's position in its split.
   ///   - effects: takes auxiliary losses and statistics of the step.
+  ///   - hidden: [B, L], true at positions within a row that count as padding, as black pixels do in
+  ///     LRA's code.
   public init(
     lengths: [Int], length: Int, examples: [Int], key: RandomKey, training: Bool,
-    device: Device = .cpu, effects: StepEffects = StepEffects()
+    device: Device = .cpu, effects: StepEffects = StepEffects(), hidden: Tensor? = nil
   ) throws {
     self.effects = effects
     self.lengths = lengths
     self.length = length
+    self.hidden = hidden
     self.key = key
     self.training = training
     self.device = device
@@ -48,19 +53,35 @@ public class Context {
   }
 
   /// The same batch with one more real position in front of every row, for a CLS vector.
+  ///
+  /// It is hidden where the first position is, as LRA's code has it.
   func withLeadingPosition() throws -> Context {
     let longer = try Context(
       lengths: lengths.map { $0 + 1 }, length: length + 1,
       examples: examples.integers().map(Int.init), key: key, training: training, device: device,
-      effects: effects)
+      effects: effects, hidden: hidden.map { try .concatenated([$0.slice(0..<1, 1), $0], 1) })
     longer.span = span
     return longer
+  }
+
+  /// The same batch without the first position of every row, of which there are at least two.
+  func withoutFirstPosition() throws -> Context {
+    try Context(
+      lengths: lengths.map { max(0, $0 - 1) }, length: length - 1,
+      examples: examples.integers().map(Int.init), key: key, training: training, device: device,
+      effects: effects, hidden: hidden.map { try $0.slice(1..<length, 1) })
   }
 
   /// [B, 1, L]: 1/n at each of a row's n real positions, 0 at padding; a product with it is the
   /// mean.
   func meanWeights() throws -> Tensor {
     if let realWeights { return realWeights }
+    if hidden != nil, let blocked = try blockedKeys(upTo: length) {
+      let real = try blocked.not().to(.float32).expanded([lengths.count, length])  // [B, L]
+      let weights = try (real / real.sum([1], keep: true).clamped(least: 1)).unsqueezed(1)
+      realWeights = weights
+      return weights
+    }
     var values = [Float](repeating: 0, count: lengths.count * length)
     for (row, real) in lengths.enumerated() where real > 0 {
       for position in 0..<real { values[row * length + position] = 1 / Float(real) }
@@ -72,8 +93,13 @@ public class Context {
 
   /// [B, 1, L, 1]: 1 at real positions and 0 at padding; nil when no row is padded.
   func realPositions() throws -> Tensor? {
-    if lengthTensor == nil { return nil }
+    if lengthTensor == nil && hidden == nil { return nil }
     if let realFlags { return realFlags }
+    if hidden != nil, let blocked = try blockedKeys(upTo: length) {
+      let flags = try blocked.not().to(.float32).reshaped([lengths.count, 1, length, 1])
+      realFlags = flags
+      return flags
+    }
     let values = lengths.flatMap { real in (0..<length).map { Float($0 < real ? 1 : 0) } }
     let flags = try Tensor.from(values, [lengths.count, 1, length, 1]).to(device)
     realFlags = flags
@@ -85,13 +111,31 @@ public class Context {
   ///
   /// - Parameter length: positions to tell of, this batch's or more.
   func blockedKeys(upTo length: Int) throws -> Tensor? {
-    if lengthTensor == nil && length == self.length { return nil }
+    if lengthTensor == nil && hidden == nil && length == self.length { return nil }
     if let known = blocked[length] { return known }
     let ends = try lengthTensor ?? .from([Int64(self.length)], [1])
-    let mask = try ends.reshaped([-1, 1]).atMost(.integers(0..<length).reshaped([1, length]))
+    var mask = try ends.reshaped([-1, 1]).atMost(.integers(0..<length).reshaped([1, length]))
       .to(device)
+    if let hidden {
+      let shown = try hidden.slice(0..<min(length, self.length), 1)
+      mask = try mask.or(shown.padded(after: length - shown.size(1), 1))
+    }
     blocked[length] = mask
     return mask
+  }
+
+  /// What queries at padding get where LRA's code masks queries too: the mean of all values.
+  ///
+  /// It adds -1e10 to every logit of such a query, after which they are all alike in float32.
+  ///
+  /// - Parameters:
+  ///   - attended: [B, H, L, E], replaced at padding.
+  ///   - values: [B, H, L, E], those at padding included.
+  func uniformAtPadding(_ attended: Tensor, _ values: Tensor) throws -> Tensor {
+    guard let blocked = try blockedKeys(upTo: length) else { return attended }
+    let mean = try values.sum([2], keep: true) * (1 / Double(length))  // [B, H, 1, E]
+    return try mean.chosen(
+      where: blocked.reshaped([blocked.size(0), 1, length, 1]), else: attended)
   }
 
   /// Dropout at a named site of a layer.

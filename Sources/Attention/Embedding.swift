@@ -19,7 +19,8 @@ struct Embedding: Module {
       model.position == .learned
       ? try .normal(
         [model.positions, model.embDim], deviation: 0.02, key: key["embed.position"],
-        kind: .embedding) : nil
+        kind: .embedding
+      ).tiedToLength() : nil
     sinusoidTable =
       model.position == .sinusoidal
       ? try sinusoids(length: model.positions, width: model.embDim) : nil

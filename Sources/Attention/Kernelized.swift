@@ -18,6 +18,9 @@ public struct Kernelized: Mixer {
   /// No keys.
   public static let defaults = Configuration()
 
+  /// Distances, weights and the gradient of either.
+  public static func heldMatrices(_ configuration: Configuration) -> Double { 3 }
+
   let heads: Heads
   let causal: Bool
   let dropoutRate: Double

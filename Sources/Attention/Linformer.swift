@@ -15,19 +15,25 @@ public struct Linformer: Mixer {
     ///
     /// LRA's code always runs with 16, whatever its file says.
     public var lowRankFeatures = 256
+    /// Padded keys and values are projected like real ones, as in LRA's code, which passes no mask.
+    public var attendedPadding = false
 
-    enum CodingKeys: String, CodingKey { case lowRankFeatures = "low_rank_features" }
+    enum CodingKeys: String, CodingKey {
+      case lowRankFeatures = "low_rank_features"
+      case attendedPadding = "attended_padding"
+    }
   }
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "linformer", summary: "keys and values projected to k", time: "L k d", memory: "L k",
     directions: [.bidirectional], paper: "2006.04768")
-  /// k = 256.
+  /// k = 256, padding left out.
   public static let defaults = Configuration()
 
   let heads: Heads
   let projection: Parameter  // [k, positions]
+  let attendedPadding: Bool
   let dropoutRate: Double
 
   /// Four projections and one along the sequence, N(0, 1/k).
@@ -39,7 +45,9 @@ public struct Linformer: Mixer {
     }
     heads = try Heads(model, key: key)
     projection = try .normal(
-      [k, model.positions], deviation: 1 / Double(k).squareRoot(), key: key["projection"])
+      [k, model.positions], deviation: 1 / Double(k).squareRoot(), key: key["projection"]
+    ).tiedToLength()
+    attendedPadding = configuration.attendedPadding
     dropoutRate = model.attentionDropoutRate
   }
 
@@ -47,7 +55,7 @@ public struct Linformer: Mixer {
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
     let (q, k, v) = try heads.split(x)  // [B, H, L, E] each
     let columns = try projection.value.slice(0..<context.length, 1)  // [k, L]
-    let real = try context.realPositions()
+    let real = try attendedPadding ? nil : context.realPositions()
     let shortened = { (t: Tensor) in try columns.matmul(real.map { try t * $0 } ?? t) }
     let logits = try q.matmul(shortened(k).transposed(2, 3)) * heads.scale  // [B, H, L, k]
     let weights = try context.dropout(

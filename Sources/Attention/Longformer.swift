@@ -20,11 +20,14 @@ public struct Longformer: Mixer {
     public var dilation = 1
     /// LRA's uneven window: w/2 - 1 tokens before and w/2 after (its code counts the token itself).
     public var unevenWindow = false
+    /// Queries at padding attend to all positions alike, as in LRA's code, which masks them too.
+    public var uniformPaddedQueries = false
 
     enum CodingKeys: String, CodingKey {
       case window, dilation
       case globalTokens = "global_tokens"
       case unevenWindow = "uneven_window"
+      case uniformPaddedQueries = "uniform_padded_queries"
     }
   }
 
@@ -74,6 +77,7 @@ public struct Longformer: Mixer {
         project(0, x.slice(0..<g, 1)), project(1, x), project(2, x), context, layer: layer)
       attended = try .concatenated([first, attended.slice(g..<x.size(1), 2)], 2)
     }
+    if configuration.uniformPaddedQueries { attended = try context.uniformAtPadding(attended, v) }
     return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
   }
 

@@ -22,6 +22,11 @@ public struct MemoryCompressed: Mixer {
   /// Three tokens to a slot.
   public static let defaults = Configuration()
 
+  /// Logits, weights and the gradient of either, of every f-th key.
+  public static func heldMatrices(_ configuration: Configuration) -> Double {
+    3 / Double(max(1, configuration.compression))
+  }
+
   let heads: Heads
   let keyKernel: Parameter  // [H E, E, f]
   let valueKernel: Parameter  // [H E, E, f]

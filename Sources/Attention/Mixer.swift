@@ -36,11 +36,20 @@ public protocol Mixer: Module {
   /// The keys' defaults.
   static var defaults: Configuration { get }
 
+  /// How many L x L matrices of float32 a layer holds at least, in training, for each head and row; 0
+  /// unless it says so.
+  static func heldMatrices(_ configuration: Configuration) -> Double
+
   /// Parameters drawn by key; sizes that follow from length come from `model.maxLength`.
   init(_ configuration: Configuration, _ model: ModelConfiguration, key: RandomKey) throws
 
   /// Mixes [B, L, D] to [B, L, D].
   func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor
+}
+
+extension Mixer {
+  /// None: the mechanism needs no L x L matrix.
+  public static func heldMatrices(_ configuration: Configuration) -> Double { 0 }
 }
 
 /// One line of the registry: a mechanism and how to build it.
@@ -49,6 +58,7 @@ public struct MixerEntry: Sendable {
   public let mechanism: Mechanism
   let build: @Sendable (ModelConfiguration, RandomKey) throws -> any Mixer
   let check: @Sendable ([String: ConfigurationValue]) throws -> Void
+  let heldMatrices: @Sendable ([String: ConfigurationValue]) throws -> Double
 
   init<Kind: Mixer & SendableMetatype>(_ kind: Kind.Type) {
     let mechanism = kind.mechanism
@@ -58,6 +68,9 @@ public struct MixerEntry: Sendable {
         configuration(mechanism.name, Kind.defaults, model.attention), model, key: key)
     }
     check = { _ = try configuration(mechanism.name, Kind.defaults, $0) }
+    heldMatrices = {
+      try Kind.heldMatrices(configuration(mechanism.name, Kind.defaults, $0))
+    }
   }
 }
 

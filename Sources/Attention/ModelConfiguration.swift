@@ -35,6 +35,8 @@ public struct ModelConfiguration: Sendable {
   public enum Pool: String, Codable, Sendable, CaseIterable {
     /// The mean over real tokens.
     case mean = "MEAN"
+    /// The mean over all positions of the batch, padding too, as LRA's code has it.
+    case meanAll = "MEAN_ALL"
     /// The state of a trained vector put before the first token.
     case cls = "CLS"
     /// The state of the first token.
@@ -73,6 +75,8 @@ public struct ModelConfiguration: Sendable {
   public var qkvBias = true
   /// How a sequence becomes one vector.
   public var classifierPool = Pool.mean
+  /// Whether the head of one sequence has a hidden layer; LRA's Sinkhorn has none.
+  public var headHidden = true
   /// Dropout on embeddings, both block outputs and inside the MLP, in 0..<1.
   public var dropoutRate = 0.1
   /// Dropout on attention probabilities, in 0..<1.
@@ -107,6 +111,15 @@ public struct ModelConfiguration: Sendable {
 
   /// Width E of one head.
   public var headWidth: Int { qkvDim / numHeads }
+
+  /// Bytes of the L x L matrices that training holds at least, for one document; 0 without any.
+  ///
+  /// - Throws: `AttentionError` with code `usage` for an unknown mechanism or key.
+  public func leastMatrixBytes() throws -> Double {
+    guard let entry = mixers.first(where: { $0.mechanism.name == modelType }) else { return 0 }
+    let pairs = Double(positions) * Double(positions)
+    return try entry.heldMatrices(attention) * pairs * Double(4 * numHeads * numLayers)
+  }
 
   /// Positions in the longest sequence the blocks see.
   public var positions: Int { maxLength + (classifierPool == .cls ? 1 : 0) }

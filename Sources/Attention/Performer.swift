@@ -15,6 +15,8 @@ import Tensors
 public struct Performer: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {
+    /// `softmax`, or `relu`: what LRA's code runs on all tasks but ListOps, see `PerformerReLU`.
+    public var kernel = Kernel.softmax
     /// Number of random features m, at least 1; about E ln E is enough.
     public var numFeatures = 256
     /// Row norms of W: 0 for those of Gaussian rows (unbiased), 1 for √E exactly.
@@ -29,7 +31,7 @@ public struct Performer: Mixer {
     public var attendedPadding = false
 
     enum CodingKeys: String, CodingKey {
-      case haar
+      case kernel, haar
       case numFeatures = "nb_features"
       case orthoScaling = "ortho_scaling"
       case redrawFeatures = "redraw_features"
@@ -37,9 +39,12 @@ public struct Performer: Mixer {
     }
   }
 
+  /// What the features stand for.
+  public enum Kernel: String, Codable, Sendable { case softmax, relu }
+
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "performer", summary: "softmax by m positive random features", time: "L m d",
+    name: "performer", summary: "softmax by m random features", time: "L m d",
     memory: "L m", directions: [.bidirectional, .causal], paper: "2009.14794",
     attentionDropout: false)
   /// 256 features, orthogonal and uniformly distributed.
@@ -69,6 +74,11 @@ public struct Performer: Mixer {
   /// [B, L, D] to [B, L, D].
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
     let (q, k, v) = try heads.split(x)  // [B, H, L, E] each
+    if configuration.kernel == .relu {
+      let real = try configuration.attendedPadding ? nil : context.realPositions()
+      let attended = try PerformerReLU.attend(q, k, v, real: real, causal: causal)
+      return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
+    }
     var w = features.value
     if configuration.redrawFeatures && context.training {
       w = try Self.draw(
@@ -79,9 +89,10 @@ public struct Performer: Mixer {
     return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
   }
 
-  /// The projections; the buffer `performer.features` [m, E].
+  /// The projections; the buffer `performer.features` [m, E] of the softmax kernel.
   public var parameters: [NamedParameter] {
-    heads.parameters + [NamedParameter("performer.features", features)]
+    heads.parameters
+      + (configuration.kernel == .softmax ? [NamedParameter("performer.features", features)] : [])
   }
 
   /// Queries, keys and values [B, H, L, E] with features [m, E] to [B, H, L, E].

@@ -18,7 +18,7 @@ public struct PerformerReLU: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "performer_relu", summary: "features ReLU + 1e-3, LRA's Performer", time: "L d^2",
+    name: "performer_relu", summary: "ReLU features, LRA's Performer", time: "L d^2",
     memory: "L d", directions: [.bidirectional, .causal], paper: "2009.14794",
     attentionDropout: false)
   /// Padding is not attended.
@@ -42,16 +42,19 @@ public struct PerformerReLU: Mixer {
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
     let (q, k, v) = try heads.split(x)  // [B, H, L, E] each
     let real = attendedPadding ? nil : try context.realPositions()
-    return try heads.merged(attend(q, k, v, real: real).transposed(1, 2))  // [B, L, D]
+    let attended = try Self.attend(q, k, v, real: real, causal: causal)
+    return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
   }
 
   /// The projections.
   public var parameters: [NamedParameter] { heads.parameters }
 
   /// Queries, keys and values [B, H, L, E] to [B, H, L, E]; `real` [B, 1, L, 1] is 0 at padding.
-  func attend(_ q: Tensor, _ k: Tensor, _ v: Tensor, real: Tensor?) throws -> Tensor {
-    let positive = try k.relu() + Self.eps
+  static func attend(_ q: Tensor, _ k: Tensor, _ v: Tensor, real: Tensor?, causal: Bool) throws
+    -> Tensor
+  {
+    let positive = try k.relu() + eps
     return try featureAttention(
-      q.relu() + Self.eps, real.map { try positive * $0 } ?? positive, v, causal: causal)
+      q.relu() + eps, real.map { try positive * $0 } ?? positive, v, causal: causal)
   }
 }

@@ -66,7 +66,8 @@ public struct Sinkhorn: Mixer {
     let n = Blocks(size: configuration.blockSize, length: model.positions).count
     net = try .normal(
       [model.numHeads, model.headWidth, n],
-      deviation: (2 / Double(model.headWidth + n)).squareRoot(), key: key["net"])
+      deviation: (2 / Double(model.headWidth + n)).squareRoot(), key: key["net"]
+    ).tiedToLength()
     self.configuration = configuration
     causal = model.causal
     dropoutRate = model.attentionDropoutRate

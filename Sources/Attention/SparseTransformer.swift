@@ -24,10 +24,13 @@ public struct SparseTransformer: Mixer {
     public var heads = Sharing.union
     /// Causal even in a bidirectional model, as in LRA's code.
     public var causalPattern = false
-    /// The first token attends to all, and all to it, as LRA's code does for its CLS vector.
+    /// The first token attends to all, and all to it, as LRA's code does for its CLS vector; blocks
+    /// and strides begin behind it.
     public var openFirstToken = false
     /// The first token of a block belongs to its summary too, as in LRA's code; `fixed` only.
     public var summaryOfFirst = false
+    /// Queries at padding attend to all positions alike, as in LRA's code, which masks them too.
+    public var uniformPaddedQueries = false
 
     enum CodingKeys: String, CodingKey {
       case pattern, heads
@@ -36,6 +39,7 @@ public struct SparseTransformer: Mixer {
       case causalPattern = "causal_pattern"
       case openFirstToken = "open_first_token"
       case summaryOfFirst = "summary_of_first"
+      case uniformPaddedQueries = "uniform_padded_queries"
     }
   }
 
@@ -57,7 +61,7 @@ public struct SparseTransformer: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "sparse_transformer", summary: "blocks and their summaries, or strides",
+    name: "sparse_transformer", summary: "blocks and summaries, or strides",
     time: "L^1.5 d", memory: "L^1.5", directions: [.bidirectional, .causal],
     paper: "1904.10509")
   /// Fixed pattern, blocks of 64, summaries of 8.
@@ -98,13 +102,14 @@ public struct SparseTransformer: Mixer {
     }
     let all = 0..<heads.numHeads
     let half = heads.numHeads / 2
-    let attended: Tensor =
+    var attended: Tensor =
       switch configuration.heads {
       case .union: try run(all, .both)
       case .alternate: try run(all, layer % 2 == 0 ? .near : .far)
       case .split:
         try .concatenated([run(0..<half, .near), run(half..<heads.numHeads, .far)], 1)
       }
+    if configuration.uniformPaddedQueries { attended = try context.uniformAtPadding(attended, v) }
     return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
   }
 
@@ -114,6 +119,25 @@ public struct SparseTransformer: Mixer {
   /// Queries, keys and values [B, H, L, E] to [B, H, L, E].
   func attend(
     _ q: Tensor, _ k: Tensor, _ v: Tensor, _ context: Context, _ reach: Reach, layer: Int
+  ) throws -> Tensor {
+    guard configuration.openFirstToken && q.size(2) > 1 else {
+      return try attendPattern(q, k, v, context, reach, layer: layer, open: nil)
+    }
+    let tail = { (x: Tensor) in try x.slice(1..<x.size(2), 2) }
+    let rest = try attendPattern(
+      tail(q), tail(k), tail(v), context.withoutFirstPosition(), reach, layer: layer,
+      open: (k.slice(0..<1, 2), v.slice(0..<1, 2), context.blockedKeys(upTo: 1)))
+    let all = try KeySource(
+      q.slice(0..<1, 2), k, v, scale: heads.scale,
+      blocked: context.blockedKeys(upTo: q.size(2)).map { try $0.reshaped([$0.size(0), 1, 1, -1]) })
+    let first = try context.attended([all], dropout: dropoutRate, layer: layer)  // [B, H, 1, E]
+    return try .concatenated([first, rest], 2)
+  }
+
+  /// The same by the pattern alone; an open token's key and value [B, H, 1, E] are for every query.
+  private func attendPattern(
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, _ context: Context, _ reach: Reach, layer: Int,
+    open: (key: Tensor, value: Tensor, blocked: Tensor?)?
   ) throws -> Tensor {
     let blocks = Blocks(size: configuration.blockSize, length: q.size(2))
     let strided = configuration.pattern == .strided
@@ -128,19 +152,13 @@ public struct SparseTransformer: Mixer {
           ? columns(q, k, v, blocks, context, withoutNear: both)
           : summaries(q, k, v, blocks, context, withoutNear: both))
     }
-    if configuration.openFirstToken {
+    if let open {
       sources.append(
         try KeySource(
-          blocks.cut(q), k.slice(0..<1, 2).unsqueezed(2), v.slice(0..<1, 2).unsqueezed(2),
-          scale: heads.scale, blocked: context.blockedKeys(upTo: 1).map { try open($0) }))
+          blocks.cut(q), open.key.unsqueezed(2), open.value.unsqueezed(2), scale: heads.scale,
+          blocked: open.blocked.map { try $0.reshaped([$0.size(0), 1, 1, 1, 1]) }))
     }
-    let out = try blocks.joined(context.attended(sources, dropout: dropoutRate, layer: layer))
-    if !configuration.openFirstToken { return out }
-    let all = try KeySource(
-      q.slice(0..<1, 2), k, v, scale: heads.scale,
-      blocked: context.blockedKeys(upTo: q.size(2)).map { try $0.reshaped([$0.size(0), 1, 1, -1]) })
-    let first = try context.attended([all], dropout: dropoutRate, layer: layer)  // [B, H, 1, E]
-    return try .concatenated([first, out.slice(1..<q.size(2), 2)], 2)
+    return try blocks.joined(context.attended(sources, dropout: dropoutRate, layer: layer))
   }
 
   /// The token's own block of s.
@@ -151,7 +169,6 @@ public struct SparseTransformer: Mixer {
     if causal {
       blocked = try blocked.or(mask(blocks.size, blocks.size, on: q.device) { $1 > $0 })
     }
-    blocked = try blocked.or(firstToken(in: blocks, window: blocks.size, before: 0, q.device))
     return try KeySource(
       blocks.cut(q), blocks.cut(k), blocks.cut(v), scale: heads.scale, blocked: blocked)
   }
@@ -165,8 +182,7 @@ public struct SparseTransformer: Mixer {
       let distance = slot - s - row  // key minus query
       return distance <= -s || distance >= (causal ? 1 : s)
     }
-    var blocked = try blocks.blockedWindows(context, before: 1, after: after).or(outside)
-    blocked = try blocked.or(firstToken(in: blocks, window: (2 + after) * s, before: 1, q.device))
+    let blocked = try blocks.blockedWindows(context, before: 1, after: after).or(outside)
     return try KeySource(
       blocks.cut(q), blocks.windows(k, before: 1, after: after),
       blocks.windows(v, before: 1, after: after), scale: heads.scale, blocked: blocked)
@@ -180,7 +196,6 @@ public struct SparseTransformer: Mixer {
     var places = Array((s - configuration.summarySize)..<s)
     if configuration.summaryOfFirst && places[0] != 0 { places.insert(0, at: 0) }
     let positions = (0..<n).flatMap { block in places.map { block * s + $0 } }
-      .filter { !(configuration.openFirstToken && $0 == 0) }
     let count = positions.count
     let index = try Tensor.from(positions.map(Int64.init), [count]).to(q.device)
     let far = { (x: Tensor) in
@@ -214,27 +229,8 @@ public struct SparseTransformer: Mixer {
       }
       blocked = try blocked.or(rows.reshaped([n, 1, n]))
     }
-    if configuration.openFirstToken {
-      let first = try mask(s, n, on: q.device) { $0 == 0 && $1 == 0 }
-      blocked = try blocked.or(first.unsqueezed(0))
-    }
     return KeySource(logits: try between.transposed(2, 3), blocked: blocked) { weights in
       try weights.transposed(2, 3).matmul(values).transposed(2, 3)  // [B, H, n, s, E]
     }
-  }
-
-  /// Where near keys hold the open first token, which has a source of its own; nil without one.
-  private func firstToken(in blocks: Blocks, window: Int, before: Int, _ device: Device) throws
-    -> Tensor?
-  {
-    guard configuration.openFirstToken else { return nil }
-    let s = blocks.size
-    return try mask(blocks.count, window, on: device) { ($0 - before) * s + $1 == 0 }
-      .unsqueezed(1)  // [n, 1, w]
-  }
-
-  /// [B, 1] to [B, 1, 1, 1, 1].
-  private func open(_ flags: Tensor) throws -> Tensor {
-    try flags.reshaped([flags.size(0), 1, 1, 1, 1])
   }
 }

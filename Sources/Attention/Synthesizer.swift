@@ -9,7 +9,8 @@ import Tensors
 /// - `factorized_random`: `R₁ R₂` of rank k;
 /// - dot products `Q Kᵀ / √E`, unless they are ignored.
 ///
-/// Time and memory are O(L²). Parameters are tied to the longest length, and cut for shorter ones. Padded
+/// Time and memory are O(L²), but the memory of `factorized_random`, with or without dot products, which
+/// is O(L): it is dot-product attention of `[Q / √E, R₁]` with `[K, R₂ᵀ]`. Parameters are tied to the longest length, and cut for shorter ones. Padded
 /// keys are not attended; a causal token sees itself and earlier ones.
 ///
 /// Tay and others 2021, arXiv 2005.00743, section 3; a mixture adds logits, as in LRA's code.
@@ -22,12 +23,20 @@ public struct Synthesizer: Mixer {
     public var ignoreDotProduct = true
     /// Rank of `factorized_random`, at least 1.
     public var k = 32
+    /// Queries at padding attend to all positions alike, as in LRA's code, which masks them too.
+    public var uniformPaddedQueries = false
 
     enum CodingKeys: String, CodingKey {
       case k
+      case uniformPaddedQueries = "uniform_padded_queries"
       case synthesizerMode = "synthesizer_mode"
       case ignoreDotProduct = "ignore_dot_product"
     }
+  }
+
+  /// Logits, weights and the gradient of either, unless the kernel makes them.
+  public static func heldMatrices(_ configuration: Configuration) -> Double {
+    configuration.synthesizerMode == Part.factorizedRandom.rawValue ? 0 : 3
   }
 
   /// A part of B.
@@ -61,6 +70,7 @@ public struct Synthesizer: Mixer {
   let dots: (query: Linear, key: Linear)?
   let value: Linear
   let out: Linear
+  let uniformPaddedQueries: Bool
   let model: ModelConfiguration
 
   /// Values and output, and what the parts need.
@@ -77,6 +87,7 @@ public struct Synthesizer: Mixer {
       throw AttentionError.badValue(Self.mechanism.name, "k is at least 1, not \(configuration.k)")
     }
     self.model = model
+    uniformPaddedQueries = configuration.uniformPaddedQueries
     let (width, bias) = (model.qkvDim, model.qkvBias)
     value = try Linear(model.embDim, width, bias: bias, key: key["v"])
     out = try Linear(width, model.embDim, bias: bias, key: key["out"])
@@ -98,10 +109,13 @@ public struct Synthesizer: Mixer {
     let table = { (name: String, rows: Int, columns: Int) in
       // Xavier over the last two dimensions, as in LRA's code.
       try Parameter.normal(
-        [h, rows, columns], deviation: (2 / Double(rows + columns)).squareRoot(), key: key[name])
+        [h, rows, columns], deviation: (2 / Double(rows + columns)).squareRoot(), key: key[name]
+      ).tiedToLength()
     }
     switch part {
-    case .dense: return try .dense(hidden("hidden"), Linear(e, longest, key: key["logits"]))
+    case .dense:
+      return try .dense(
+        hidden("hidden"), Linear(e, longest, key: key["logits"]).tiedToLength())
     case .random: return try .random(table("random", longest, longest))
     case .factorizedRandom:
       return try .factorizedRandom(
@@ -109,12 +123,16 @@ public struct Synthesizer: Mixer {
     case .factorizedDense:
       let (a, b) = factors(of: longest)
       return try .factorizedDense(
-        hidden("factors"), Linear(e, a, key: key["logits1"]), Linear(e, b, key: key["logits2"]))
+        hidden("factors"), Linear(e, a, key: key["logits1"]).tiedToLength(),
+        Linear(e, b, key: key["logits2"]).tiedToLength())
     }
   }
 
   /// [B, L, D] to [B, L, D].
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
+    if let attended = try attendThin(x, context, layer: layer) {
+      return try out(attended.reshaped([x.size(0), x.size(1), model.qkvDim]))
+    }
     var logits = try self.logits(parts[0], x)  // [B or 1, H, L, L]
     for part in parts.dropFirst() { logits = try logits + self.logits(part, x) }
     if let dots {
@@ -122,7 +140,9 @@ public struct Synthesizer: Mixer {
       logits =
         try logits + split(dots.query, x).matmul(split(dots.key, x).transposed(2, 3)) * scale
     }
-    let attended = try attend(logits, split(value, x), context, layer: layer)  // [B, H, L, E]
+    let values = try split(value, x)
+    var attended = try attend(logits, values, context, layer: layer)  // [B, H, L, E]
+    if uniformPaddedQueries { attended = try context.uniformAtPadding(attended, values) }
     return try out(attended.transposed(1, 2).reshaped([x.size(0), x.size(1), model.qkvDim]))
   }
 
@@ -160,6 +180,41 @@ public struct Synthesizer: Mixer {
     let own = try logits.expanded([rows, logits.size(1), length, length])
     let source = KeySource(logits: own, blocked: blocked) { try $0.matmul(v) }
     return try context.attended([source], dropout: model.attentionDropoutRate, layer: layer)
+  }
+
+  /// Factorised logits by the fused kernel: [B, L, D] to [B, L, H, E].
+  ///
+  /// - Returns: nil for other logits, for widths above the kernel's 128, and in float64.
+  func attendThin(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor? {
+    guard parts.count == 1, case .factorizedRandom(let left, let right) = parts[0],
+      left.value.elementType == .float32
+    else { return nil }
+    let (b, length, h, e) = (x.size(0), x.size(1), model.numHeads, model.headWidth)
+    let rank = left.value.size(2)
+    let width = max(e, rank + (dots == nil ? 0 : e))
+    guard width <= 128 else { return nil }
+    let whole = { (table: Tensor) in
+      try table.unsqueezed(0).expanded([b, length, h, rank])
+    }
+    var q = try whole(left.value.slice(0..<length, 1).transposed(0, 1))  // [B, L, H, k]
+    var k = try whole(right.value.slice(0..<length, 2).permuted([2, 0, 1]))
+    let values = try split(value, x).transposed(1, 2)  // [B, L, H, E]
+    if let dots {
+      let scale = 1 / Double(e).squareRoot()
+      q = try .concatenated([q, split(dots.query, x).transposed(1, 2) * scale], 3)
+      k = try .concatenated([k, split(dots.key, x).transposed(1, 2)], 3)
+    }
+    let packed = try Tensor.concatenated(
+      [q, k, values].map { try $0.padded(after: width - $0.size(3), 3).unsqueezed(2) }, 2)
+    var attended = try context.selfAttention(
+      packed, causal: model.causal, scale: 1, dropout: model.attentionDropoutRate, layer: layer
+    ).slice(0..<e, 3)  // [B, L, H, E]
+    if uniformPaddedQueries {
+      attended = try context.uniformAtPadding(
+        attended.transposed(1, 2), values.transposed(1, 2)
+      ).transposed(1, 2)
+    }
+    return attended
   }
 
   /// Logits of one part: [B or 1, H, L, L].

@@ -27,6 +27,13 @@ public final class Linear: Module {
     self.bias = bias
   }
 
+  /// The same layer, whose outputs are as many as the longest sequence has tokens.
+  public func tiedToLength() -> Linear {
+    _ = weight.tiedToLength()
+    _ = bias?.tiedToLength()
+    return self
+  }
+
   /// Whether factors of this rank have fewer values than the whole matrix: r (in + out) < in out.
   public func isSmaller(rank: Int) -> Bool {
     rank * (weight.value.size(0) + weight.value.size(1)) < weight.value.count
@@ -38,6 +45,8 @@ public final class Linear: Module {
   public func factor(rank: Int, _ factors: Factors, key: RandomKey) throws {
     precondition(inner == nil, "a layer is factored once")
     let (output, input) = (weight.value.size(0), weight.value.size(1))
+    let tied = weight.isTiedToLength
+    defer { if tied { _ = weight.tiedToLength() } }
     switch factors {
     case .random:
       inner = try .xavier(rank, input, key: key["v"])

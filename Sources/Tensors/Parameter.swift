@@ -6,6 +6,8 @@ public final class Parameter {
   public private(set) var value: Tensor
   /// Whether weight decay may touch it: matrices yes, norms and biases by the recipe's choice.
   public let kind: Kind
+  /// Whether its size grows with the longest sequence, as a table of positions does.
+  public private(set) var isTiedToLength = false
 
   /// What a parameter is, for the optimiser's decay groups.
   ///
@@ -14,10 +16,19 @@ public final class Parameter {
     case weight, bias, norm, embedding, buffer
   }
 
+  /// Whether parameters are made without values, to be counted; see `sketched`.
+  @TaskLocal static var isSketch = false
+
   private init(_ value: Tensor, _ kind: Kind) throws {
     self.value = value
     self.kind = kind
     if kind != .buffer { try value.requireGradient() }
+  }
+
+  /// The same parameter, known to grow with the longest sequence.
+  public func tiedToLength() -> Parameter {
+    isTiedToLength = true
+    return self
   }
 
   /// Moves the values to a device; the gradient is forgotten.
@@ -47,26 +58,43 @@ public final class Parameter {
 
   /// One value everywhere.
   public static func constant(_ shape: [Int], _ value: Double, kind: Kind) throws -> Parameter {
-    try Parameter(Tensor.full(shape, value), kind)
+    try Parameter(isSketch ? blank(shape) : Tensor.full(shape, value), kind)
   }
 
   /// N(0, deviation²), a pure function of the key.
   public static func normal(
     _ shape: [Int], deviation: Double, key: RandomKey, kind: Kind = .weight
   ) throws -> Parameter {
-    let tensor = try Tensor.zeros(shape)
-    guard ct_fill_normal(tensor.handle, key.bits, deviation) == 0 else { throw TensorError.last }
+    let tensor = try blank(shape)
+    guard isSketch || ct_fill_normal(tensor.handle, key.bits, deviation) == 0 else {
+      throw TensorError.last
+    }
     return try Parameter(tensor, kind)
   }
 
   /// Xavier-uniform (Glorot & Bengio 2010): U(-b, b) with b = √(6 / (in + out)), for a weight [out,
   /// in].
   public static func xavier(_ out: Int, _ input: Int, key: RandomKey) throws -> Parameter {
-    let tensor = try Tensor.zeros([out, input])
+    let tensor = try blank([out, input])
     let bound = (6 / Double(out + input)).squareRoot()
-    guard ct_fill_uniform(tensor.handle, key.bits, bound) == 0 else { throw TensorError.last }
+    guard isSketch || ct_fill_uniform(tensor.handle, key.bits, bound) == 0 else {
+      throw TensorError.last
+    }
     return try Parameter(tensor, .weight)
   }
+
+  /// Zeros; in a sketch one zero that stands for all.
+  private static func blank(_ shape: [Int]) throws -> Tensor {
+    if !isSketch { return try .zeros(shape) }
+    return try Tensor.zeros(shape.map { _ in 1 }).expanded(shape)
+  }
+}
+
+/// Builds something whose trained parameters have their shapes but no values and no memory of their own.
+///
+/// It can be counted in no time, whatever its size; it must not be run.
+public func sketched<Result>(_ body: () throws -> Result) rethrows -> Result {
+  try Parameter.$isSketch.withValue(true, operation: body)
 }
 
 /// A parameter or buffer with its place in the checkpoint.
@@ -96,6 +124,9 @@ extension [NamedParameter] {
   public var valueCount: Int {
     reduce(0) { $0 + ($1.parameter.kind == .buffer ? 0 : $1.parameter.value.count) }
   }
+
+  /// The trained parameters that do not grow with the longest sequence, and buffers.
+  public var notTiedToLength: [NamedParameter] { filter { !$0.parameter.isTiedToLength } }
 }
 
 /// Something with parameters.

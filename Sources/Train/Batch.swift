@@ -41,15 +41,16 @@ public struct Batch: Sendable, Equatable {
   ///
   /// - Parameters:
   ///   - maxLength: what is longer is cut.
+  ///   - filled: whether rows are filled up to `maxLength` rather than to the longest.
   ///   - globalCount: examples of the batch over all ranks.
   /// - Throws: what the source throws, such as a checksum mismatch.
   init(
     _ number: Int, of positions: [Int], from source: some ExampleSource, maxLength: Int,
-    globalCount: Int
+    filled: Bool = false, globalCount: Int
   ) throws {
     let (count, towers) = (positions.count, source.towers)
     let most = positions.map { min(Int(source.lengths[$0]), maxLength) }.max() ?? 0
-    let longest = positions.isEmpty ? 0 : max(1, most)
+    let longest = positions.isEmpty ? 0 : filled ? maxLength : max(1, most)
     var lengths = [Int32](repeating: 0, count: towers * count)
     tokens = try [Int32](unsafeUninitializedCapacity: towers * count * longest) { buffer, filled in
       filled = towers * count * longest

@@ -60,6 +60,7 @@ public struct Benchmark: Sendable {
   /// Measures in this process.
   public func run(device: Device) throws -> Case {
     let before = Machine.peakBytes
+    try recipe.requireMemory(on: device)
     let runner = try ModelRunner(recipe, device: device)
     let updater = try Updater(runner)
     var rates: [Double] = []

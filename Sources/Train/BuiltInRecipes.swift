@@ -3,6 +3,7 @@ enum BuiltInRecipes {
   /// The protocols by name.
   static let protocols = [
     "demo": text(PackageResources.demo_yaml),
+    "modern": text(PackageResources.modern_yaml),
     "paper": text(PackageResources.paper_yaml),
     "released": text(PackageResources.released_yaml),
     "small": text(PackageResources.small_yaml),

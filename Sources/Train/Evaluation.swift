@@ -52,15 +52,21 @@ final class ModelRunner {
     let numbers = (0..<towers).flatMap { tower in
       batch.positions[examples].map { $0 * towers + tower }
     }
-    let context = try Context(
-      lengths: rows.flatMap { batch.lengths[$0].map(Int.init) }, length: length,
-      examples: numbers, key: key[step], training: training, device: device,
-      effects: effects)
-    context.span = span
-    let tokens = rows.flatMap {
+    let shape = [towers * examples.count, length]
+    var tokens = rows.flatMap {
       batch.tokens[($0.lowerBound * length)..<($0.upperBound * length)]
     }
-    let ids = try Tensor.from(tokens, [towers * examples.count, length]).to(.int64).to(device)
+    var hidden: Tensor?
+    if recipe.data.blackIsPadding {
+      tokens = tokens.map { max(0, $0 - 1) }
+      hidden = try .from(tokens.map { $0 == 0 }, shape).to(device)
+    }
+    let context = try Context(
+      lengths: rows.flatMap { batch.lengths[$0].map(Int.init) }, length: length,
+      examples: numbers, key: key[step], training: training, device: device, effects: effects,
+      hidden: hidden)
+    context.span = span
+    let ids = try Tensor.from(tokens, shape).to(.int64).to(device)
     return (ids, context)
   }
 

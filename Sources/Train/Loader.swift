@@ -45,7 +45,7 @@ public final class Loader: Sendable {
     let plan = try BatchPlan(
       lengths: source.lengths, batchSize: recipe.train.batchSize,
       bucketBatches: recipe.data.bucketBatches, seed: recipe.train.randomSeed)
-    let maxLength = recipe.data.maxLength
+    let (maxLength, filled) = (recipe.data.maxLength, recipe.data.isFilled)
     var cursor = BatchPlan.Cursor(plan)
     var step = firstStep
     memoryBound = Loader.bound(source, recipe.train.batchSize, recipe, share)
@@ -54,7 +54,7 @@ public final class Loader: Sendable {
       let positions = cursor.positions(ofStep: step)
       return try Batch(
         step, of: share.examples(of: positions), from: source, maxLength: maxLength,
-        globalCount: positions.count)
+        filled: filled, globalCount: positions.count)
     }
   }
 
@@ -69,7 +69,7 @@ public final class Loader: Sendable {
   ) {
     let size = batchSize ?? recipe.train.batchSize
     let plan = EvaluationPlan(lengths: source.lengths, batchSize: size, limit: limit)
-    let maxLength = recipe.data.maxLength
+    let (maxLength, filled) = (recipe.data.maxLength, recipe.data.isFilled)
     var number = 1
     memoryBound = Loader.bound(source, size, recipe, share)
     prefetcher = Prefetcher(depth: recipe.data.prefetch, name: "lra-evaluation") {
@@ -78,7 +78,7 @@ public final class Loader: Sendable {
       let positions = plan.positions(ofBatch: number)
       return try Batch(
         number, of: share.examples(of: positions), from: source, maxLength: maxLength,
-        globalCount: positions.count)
+        filled: filled, globalCount: positions.count)
     }
   }
 
@@ -98,8 +98,14 @@ public final class Loader: Sendable {
   private static func bound(
     _ source: some ExampleSource, _ batchSize: Int, _ recipe: Recipe, _ share: Share
   ) -> Int {
-    let longest = min(Int(source.lengths.max() ?? 1), recipe.data.maxLength)
+    let most = recipe.data.maxLength
+    let longest = recipe.data.isFilled ? most : min(Int(source.lengths.max() ?? 1), most)
     let rows = (min(batchSize, source.count) + share.world - 1) / share.world
     return (recipe.data.prefetch + 2) * rows * source.towers * (longest * 4 + 16)
   }
+}
+
+extension Recipe.DataPart {
+  /// Whether rows are filled up to `maxLength`.
+  var isFilled: Bool { padding == "max_length" }
 }

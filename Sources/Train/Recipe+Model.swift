@@ -1,4 +1,6 @@
 import Attention
+import Foundation
+import Tensors
 
 /// What a task's data looks like to a model.
 struct TaskShape {
@@ -28,7 +30,7 @@ extension Recipe {
   /// The model that the recipe describes.
   ///
   /// Under protocol `released` ListOps has the released vocabulary of 17 ids (one of them never
-  /// occurs), which the published parameter counts include.
+  /// occurs), which the published parameter counts include; with black as padding there are 256.
   public var modelConfiguration: ModelConfiguration {
     let shape = TaskShape(self)
     var configuration = ModelConfiguration()
@@ -44,6 +46,7 @@ extension Recipe {
     configuration.activation = .init(rawValue: model.activation) ?? .gelu
     configuration.qkvBias = model.qkvBias
     configuration.classifierPool = .init(rawValue: model.classifierPool) ?? .mean
+    configuration.headHidden = model.headHidden
     configuration.dropoutRate = model.dropoutRate
     configuration.attentionDropoutRate = model.attentionDropoutRate
     configuration.tiedWeights = model.tiedWeights
@@ -53,7 +56,8 @@ extension Recipe {
     configuration.attention = model.attention.compactMapValues(\.configurationValue)
     configuration.maxLength = data.maxLength
     configuration.vocabularySize =
-      protocolName == "released" && task == "listops" ? 17 : shape.vocabularySize
+      protocolName == "released" && task == "listops"
+      ? 17 : shape.vocabularySize - (data.blackIsPadding ? 1 : 0)
     configuration.numClasses = shape.classes
     configuration.numTowers = shape.towers
     configuration.interaction = .init(rawValue: model.interaction) ?? .concat
@@ -67,6 +71,23 @@ extension Recipe {
   public func check() throws {
     try Classifier.check(modelConfiguration)
     if train.recompute { throw TrainError.noRecompute }
+  }
+}
+
+extension Recipe {
+  /// Refuses a model whose L x L matrices this machine cannot hold.
+  ///
+  /// - Throws: `TrainError` with code `usage`.
+  func requireMemory(on device: Device) throws {
+    guard device == .cpu else { return }
+    let model = modelConfiguration
+    let part = (train.batchSize + train.accumulate - 1) / train.accumulate
+    let needed = try model.leastMatrixBytes() * Double(part * model.numTowers)
+    let there = Double(ProcessInfo.processInfo.physicalMemory)
+    guard needed <= there else {
+      throw TrainError.needsMemory(
+        model.modelType, length: model.positions, gigabytes: needed / 1e9, of: there / 1e9)
+    }
   }
 }
 

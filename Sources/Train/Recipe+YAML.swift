@@ -78,6 +78,14 @@ extension Recipe {
       problems.append(
         .wrong("model.interaction", must: "concat without pairs", found: model.interaction))
     }
+    if data.blackIsPadding, !["image", "pathfinder", "pathx"].contains(task) {
+      problems.append(
+        .wrong("data.black_is_padding", must: "false without images", found: "true"))
+    }
+    if model.classifierPool == "MEAN_ALL", data.padding != "max_length" {
+      problems.append(
+        .wrong("data.padding", must: "max_length for MEAN_ALL", found: data.padding))
+    }
     if model.qkvDim % model.numHeads != 0 {
       problems.append(
         .doesNotDivide("model.num_heads", model.numHeads, "model.qkv_dim", model.qkvDim))

@@ -3,7 +3,7 @@
 /// A recipe is resolved from overlays (`RecipeRequest`), written as YAML that is complete by itself
 /// (`yaml`) and named by the SHA-256 of that text (`digest`). Keys are LRA's words in snake_case.
 public struct Recipe: Codable, Sendable, Equatable {
-  /// The protocol it was made from: `small`, `paper`, `released`, `demo`.
+  /// The protocol it was made from: `small`, `paper`, `released`, `modern`, `demo`.
   public var protocolName = "small"
   /// The task: `listops`, `text`, `retrieval`, `image`, `pathfinder` or `pathx`.
   public var task = "listops"
@@ -33,6 +33,11 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var numClasses = 2
     /// Token ids of a user's own task, padding included, 2...257; LRA's tasks have theirs.
     public var vocabularySize = 257
+    /// What rows are filled up to: the longest of the `batch`, or `max_length` as in LRA's code, whose
+    /// quirks make results depend on it.
+    public var padding = "batch"
+    /// Whether a grey level is an id as it is, so that black, 0, is padding too, as in LRA's code.
+    public var blackIsPadding = false
     /// Batches in a pool whose examples are sorted by length, at least 1, which does not sort.
     public var bucketBatches = 64
     /// Batches that the background reader keeps ready, at least 1.
@@ -63,8 +68,11 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var activation = "gelu"
     /// Whether the projections of the attention have biases.
     public var qkvBias = true
-    /// `MEAN` (of real tokens), `CLS` (a vector put before the sequence) or `FIRST`.
+    /// `MEAN` (of real tokens), `MEAN_ALL` (of padding too), `CLS` (a vector put before the sequence)
+    /// or `FIRST`.
     public var classifierPool = "MEAN"
+    /// Whether the head of one sequence has a hidden layer.
+    public var headHidden = true
     /// How the two documents of a pair become one vector: `concat`, [a, b], or `nli`, [a, b, a b, a - b];
     /// a key of task `retrieval` only.
     public var interaction = "concat"

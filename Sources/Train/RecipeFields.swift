@@ -26,6 +26,8 @@ struct RecipeField: Sendable {
     case continued
     /// Runs that learn from another.
     case distilled
+    /// Recipes in which it is not the default: what only LRA's released code does.
+    case unusual
   }
 
   /// Whether a recipe has the key.
@@ -38,6 +40,7 @@ struct RecipeField: Sendable {
     case .continued: !recipe.train.initial.isEmpty
     case .distilled: !recipe.train.teacher.isEmpty
     case .factored: recipe.model.lowRank > 0
+    case .unusual: load(recipe) != load(Recipe())
     }
   }
 
@@ -195,6 +198,8 @@ extension Recipe {
     .count("data.max_length", \.data.maxLength),
     .count("data.num_classes", \.data.numClasses, most: 1 << 16).of(.ownTasks),
     .count("data.vocabulary_size", \.data.vocabularySize, least: 2, most: 257).of(.ownTasks),
+    .choice("data.padding", \.data.padding, ["batch", "max_length"]).of(.unusual),
+    .flag("data.black_is_padding", \.data.blackIsPadding).of(.unusual),
     .count("data.bucket_batches", \.data.bucketBatches, most: 1 << 20),
     .count("data.prefetch", \.data.prefetch, most: 1024),
     .name("model.model_type", \.model.modelType),
@@ -208,7 +213,9 @@ extension Recipe {
     .number("model.layer_norm_eps", \.model.layerNormEps, .positive),
     .choice("model.activation", \.model.activation, ["gelu", "gelu_tanh", "relu"]),
     .flag("model.qkv_bias", \.model.qkvBias),
-    .choice("model.classifier_pool", \.model.classifierPool, ["MEAN", "CLS", "FIRST"]),
+    .choice(
+      "model.classifier_pool", \.model.classifierPool, ["MEAN", "MEAN_ALL", "CLS", "FIRST"]),
+    .flag("model.head_hidden", \.model.headHidden).of(.unusual),
     .choice("model.interaction", \.model.interaction, ["concat", "nli"]).of(.pairs),
     .number("model.dropout_rate", \.model.dropoutRate, .fraction),
     .number("model.attention_dropout_rate", \.model.attentionDropoutRate, .fraction),

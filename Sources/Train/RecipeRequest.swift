@@ -4,8 +4,9 @@ import Yams
 
 /// What a user asks for; `resolve()` makes a complete recipe of it.
 ///
-/// Later wins: the defaults of `Recipe`, the task, the protocol (for all tasks, then for this one),
-/// the model (always causal ones are), what the protocol says of this model, the dataset, the recipe file, options, `--set`.
+/// Later wins: the defaults of `Recipe`, the task, the protocol (of all tasks, of this model, of this
+/// task, of this model on this task), the direction of a
+/// model that has one only, the dataset, the recipe file, options, `--set`.
 public struct RecipeRequest: Sendable {
   /// The dataset that is chosen; a recipe file and `--set` win unless it was named.
   public struct Dataset: Sendable {
@@ -139,29 +140,39 @@ public struct RecipeRequest: Sendable {
 }
 
 extension Recipe {
-  /// Applies the built-in overlays: task, protocol, and the protocol's words on task and model.
+  /// Applies the built-in overlays: the task, then the protocol's words on all tasks and on this one.
   fileprivate mutating func applyBuiltIn(
     protocol name: String, task: String, model: String?
   ) throws -> [RecipeProblem] {
     guard let text = BuiltInRecipes.protocols[name] else {
       throw TrainError.recipe([.unknownProtocol(name, BuiltInRecipes.names)])
     }
+    let model = model ?? self.model.modelType
     var problems = apply(try BuiltInRecipes.overlay(task: task))
     guard var common = try Recipe.compose(text, name: "\(name).yaml")?.mapping else { return [] }
     let tasks = common["tasks"]?.mapping
     common["tasks"] = nil
-    problems += apply(RecipeOverlay(.mapping(common)))
+    problems += apply(common, of: model)
     protocolName = name
     // A user's own task has what the protocol says of all tasks.
     guard let tasks, Recipe.tasks.contains(task) else { return problems }
-    guard var own = tasks[task]?.mapping else {
+    guard let own = tasks[task]?.mapping else {
       let names = tasks.compactMap { $0.key.scalar?.string }
       throw TrainError.recipe([.taskNotInProtocol(name, task: task, names)])
     }
+    return problems + apply(own, of: model)
+  }
+
+  /// Applies a part of a protocol, then what its `models` say of a model: `linear, local: {...}`.
+  private mutating func apply(_ part: Node.Mapping, of model: String) -> [RecipeProblem] {
+    var own = part
     let models = own["models"]?.mapping
     own["models"] = nil
-    problems += apply(RecipeOverlay(.mapping(own)))
-    let special = models?[model ?? self.model.modelType].map { RecipeOverlay($0) }
-    return problems + (special.map { apply($0) } ?? [])
+    var problems = apply(RecipeOverlay(.mapping(own)))
+    for (names, keys) in models ?? [:] {
+      let list = names.scalar?.string.components(separatedBy: ", ") ?? []
+      if list.contains(model) { problems += apply(RecipeOverlay(keys)) }
+    }
+    return problems
   }
 }

@@ -4,6 +4,19 @@ extension TrainError {
     .usage, "train.recompute: true is not available: activations are kept",
     next: "leave it out, or lower train.batch_size or raise train.accumulate to save memory")
 
+  /// A model's L x L matrices are larger than the machine's memory.
+  static func needsMemory(_ model: String, length: Int, gigabytes: Double, of there: Double)
+    -> TrainError
+  {
+    let words = [gigabytes, there].map { Int($0.rounded(.up)).grouped }
+    return TrainError(
+      .usage,
+      "\(model) holds matrices of \(length.grouped) x \(length.grouped), at least \(words[0]) GB in a "
+        + "step; this machine has \(words[1]) GB",
+      next: "raise train.accumulate, cut data.max_length, or choose a model whose memory is not L^2"
+    )
+  }
+
   /// A split holds pairs where the model takes single sequences, or the other way round.
   static func otherExamples(_ dataset: String, _ split: String, pairs: Bool) -> TrainError {
     TrainError(

@@ -76,6 +76,7 @@ public final class Trainer {
     self.data = data
     machine = Machine(device: device)
     baselineBytes = Machine.peakBytes
+    try recipe.requireMemory(on: device)
     runner = try ModelRunner(recipe, device: device, group: group)
     parameterCount = runner.network.parameters.valueCount
     if !recipe.train.teacher.isEmpty {

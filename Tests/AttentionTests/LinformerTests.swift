@@ -82,6 +82,21 @@ import Testing
     #expect(difference(try linformer(x, context, layer: 0).doubles(), expected) < 1e-5)
   }
 
+  @Test("as released, padding is projected like tokens")
+  func attendedPadding() throws {
+    let mixers = try [true, false].map {
+      try Linformer(
+        .init(lowRankFeatures: 3, attendedPadding: $0), model(maxLength: 9), key: RandomKey(seed: 1)
+      )
+    }
+    let x = try Inputs.fill([1, 9, 16], 0.7, 0.1).to(.float32)
+    let (part, all) = (try Inputs.context([5], 9), try Inputs.context([9], 9))
+    let found = try mixers[0](x, part, layer: 0).floats()
+    #expect(try found == mixers[0](x, all, layer: 0).floats())
+    #expect(try found == mixers[1](x, all, layer: 0).floats())
+    #expect(try found != mixers[1](x, part, layer: 0).floats())
+  }
+
   @Test("k below 1 and an unknown key are refused")
   func badConfiguration() {
     var configuration = model(maxLength: 8)

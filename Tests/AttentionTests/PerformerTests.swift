@@ -86,10 +86,8 @@ import Testing
     let w = try Inputs.fill([8, 4], 1.1, 0.7) * 1.5
     let context = try Inputs.context([12], 12)
     try golden.expect("softmax", performer(8).attend(x[0], x[1], x[2], context, features: w))
-    var model = ModelConfiguration()
-    (model.embDim, model.qkvDim) = (8, 8)
-    let relu = try PerformerReLU(.init(), model, key: RandomKey(seed: 0))
-    try golden.expect("relu", relu.attend(x[0], x[1], x[2], real: nil))
+    let relu = try PerformerReLU.attend(x[0], x[1], x[2], real: nil, causal: false)
+    try golden.expect("relu", relu)
   }
 
   @Test("directions are orthogonal in groups, with Gaussian norms or the root of E")
@@ -197,6 +195,24 @@ import Testing
       #expect(try released == run(true, all), "\(name)")
       #expect(try released != run(false, part), "\(name)")
     }
+  }
+
+  @Test("as released, the kernel is ReLU without features: that of performer_relu")
+  func kernel() throws {
+    let relu = try performer(8) { $0.kernel = .relu }
+    #expect(
+      relu.parameters.map(\.name)
+        == ["q", "k", "v", "out"].flatMap {
+          ["\($0).weight", "\($0).bias"]
+        })
+    var model = ModelConfiguration()
+    (model.embDim, model.qkvDim, model.numHeads) = (8, 8, 2)
+    let other = try PerformerReLU(.init(), model, key: RandomKey(seed: 0))
+    let x = try Inputs.fill([2, 9, 8], 0.7, 0.1).to(.float32)
+    let context = try Inputs.context([9, 5], 9)
+    let found = try relu(x, context, layer: 0).floats()
+    #expect(try found == other(x, context, layer: 0).floats())
+    #expect(try found != performer(8)(x, context, layer: 0).floats())
   }
 
   @Test("sizes that make no sense are refused")

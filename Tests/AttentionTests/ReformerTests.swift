@@ -203,6 +203,12 @@ import Testing
     // Heads side by side, then read as rows of 8 features.
     #expect(difference(found, Array((heads[0] + heads[1])[..<(23 * 8)])) < 1e-10)
     #expect(!mixer.parameters.contains { $0.name.hasPrefix("out") })
+    let right = try reformer(chunk: 3, buckets: 10)
+    let buckets = try Reformer.buckets(
+      q, right.rotations.map { try $0.value.to(.float64) })
+    let proper = try right.attend(q, v, Inputs.context([15], 23), buckets: buckets, layer: 0)
+    let rows = try proper.transposed(1, 2).reshaped([1, 23, 8]).doubles()
+    #expect(difference(found, rows) > 0.1)
   }
 
   @Test("sizes that make no sense are refused")

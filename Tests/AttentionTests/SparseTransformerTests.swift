@@ -127,7 +127,7 @@ import Testing
     #expect(difference(try odd.doubles(), try near.doubles()) > 1e-2)
   }
 
-  @Test("as released: causal in a bidirectional model, the first token open, summaries of c + 1")
+  @Test("as released: causal, the first token open and in front of the blocks, summaries of c + 1")
   func released() throws {
     let (s, c) = (4, 1)
     for length in [1, 4, 13, 22] {
@@ -143,8 +143,8 @@ import Testing
           { try mixer.attend($0[2], $0[1], $0[0], context, .both, layer: 0) },
           {
             try denseAttention($0[2], $0[1], $0[0], lengths: lengths) { _, i, j in
-              i == 0 || j == 0 || (pattern == .fixed && j % s == 0 && j <= i)
-                || Self.allowed(pattern, s, c, .both, causal: true, i, j)
+              i == 0 || j == 0 || (pattern == .fixed && (j - 1) % s == 0 && j <= i)
+                || Self.allowed(pattern, s, c, .both, causal: true, i - 1, j - 1)
             }
           })
       }

@@ -94,6 +94,31 @@ import Testing
     }
   }
 
+  @Test(
+    "factorised logits need no L x L matrix: the kernel gives the same outputs and gradients",
+    arguments: [false, true], [false, true])
+  func thin(dots: Bool, causal: Bool) throws {
+    let lengths = [17, 9]
+    var results: [[Double]] = []
+    for type in [ElementType.float64, .float32] {
+      let mixer = try synthesizer("factorized_random", dots: dots, causal: causal)
+      for named in mixer.parameters { try named.parameter.convert(to: type) }
+      let x = try Inputs.fill([2, 17, 8], 0.7, 0.1).to(type)
+      try x.requireGradient()
+      let context = try Inputs.context(lengths, 17)
+      #expect(try (mixer.attendThin(x, context, layer: 0) != nil) == (type == .float32))
+      let real = try Tensor.from((0..<34).map { $0 % 17 < lengths[$0 / 17] ? 1.0 : 0 }, [2, 17, 1])
+      let out = try mixer(x, context, layer: 0).to(.float64) * real
+      try (out * Inputs.fill([2, 17, 8], 1.3, 0.4)).sum().backward()
+      var all = try out.doubles() + (#require(x.gradient).doubles())
+      for named in mixer.parameters {
+        all += try #require(named.parameter.value.gradient).doubles()
+      }
+      results.append(all)
+    }
+    #expect(difference(results[0], results[1]) < 1e-4)
+  }
+
   @Test("it agrees with golden group `synthesizer`")
   func golden() throws {
     let golden = try Golden("synthesizer")

@@ -54,7 +54,7 @@ import Testing
   func everyCombination(name: String, task: String) throws {
     var request = RecipeRequest(task: task)
     request.recipe = name
-    let missing = ["demo": Set(Recipe.tasks).subtracting(["listops"]), "paper": ["pathx"]]
+    let missing = ["demo": Set(Recipe.tasks).subtracting(["listops"])]
     if missing[name]?.contains(task) == true {
       #expect(throws: TrainError.self) { try request.resolve() }
       return
@@ -175,7 +175,7 @@ import Testing
     }
     #expect(
       RecipeProblem.unknownProtocol("tiny", BuiltInRecipes.names).message
-        == "recipe tiny is neither a file nor one of demo, paper, released, small")
+        == "recipe tiny is neither a file nor one of demo, modern, paper, released, small")
     let error = #expect(throws: TrainError.self) { try RecipeRequest(task: "chess").resolve() }
     #expect(
       error?.message

@@ -47,7 +47,7 @@ struct TrainErrorTests {
       """)
     try expect(
       folder, ["--recipe", "smal"], exit: 64,
-      "error: recipe smal is neither a file nor one of demo, paper, released, small\n")
+      "error: recipe smal is neither a file nor one of demo, modern, paper, released, small\n")
   }
 
   @Test("a missing database says how to make one")
@@ -121,7 +121,7 @@ struct TrainErrorTests {
       folder, ["--set", "model.attention.block=3"], exit: 64,
       """
       error: recipe key model.attention.block is unknown to transformer
-      transformer has no keys of its own
+      its keys: uniform_padded_queries
 
       """)
     try expect(

@@ -182,18 +182,28 @@ struct TrainTests {
   func models() throws {
     let outcome = try TemporaryFolder().train("models")
     #expect(outcome.exit == 0)
-    let lines = outcome.output.split(separator: "\n")
+    let tables = outcome.output.components(separatedBy: "\n\n").map { $0.split(separator: "\n") }
+    let words = { (line: Substring?) in line?.split(separator: #/  +/#).map(String.init) }
+    #expect(tables.count == 3)
     #expect(
-      lines.first?.split(separator: #/  +/#).map(String.init) == [
-        "model", "mechanism", "time", "memory", "causal", "parameters (text)", "paper",
-      ])
+      words(tables[0].first) == ["model", "mechanism", "time", "memory", "causal", "paper"])
     #expect(
-      lines.contains {
+      tables[0].contains {
         $0.wholeMatch(
-          of: #/transformer +softmax over all pairs +L\^2 d +L d +yes +[0-9 ]+ +1706.03762/#) != nil
+          of: #/transformer +softmax over all pairs +L\^2 d +L d +yes +1706.03762/#) != nil
       }, "\(outcome.output)")
-    // Thirty models need more than 100 columns; every row is still one line.
-    #expect(lines.allSatisfy { $0.count <= 120 })
+    #expect(tables[1].first == "parameters, recipe small (* more than 10 % above the transformer)")
+    #expect(
+      words(tables[1].dropFirst().first)
+        == ["model", "listops", "text", "retrieval", "image", "pathfinder", "pathx"])
+    #expect(tables[1].contains { $0.hasPrefix("linformer") && $0.hasSuffix("*") })
+    #expect(tables[2].contains { $0.hasPrefix("linformer") && !$0.contains("*") })
+    #expect(outcome.output.split(separator: "\n").allSatisfy { $0.count <= 100 })
+    let one = try TemporaryFolder().train("models", "--task", "image", "--recipe", "released")
+    #expect(one.exit == 0 && one.output.contains("248 458"))
+    #expect(
+      try TemporaryFolder().train("models", "--recipe", "demo").output.contains("listops"))
+    #expect(try TemporaryFolder().train("models", "--task", "chess").exit == 64)
     #expect(try keys(TemporaryFolder().train("models", "--json").output).contains("models"))
   }
 }
