@@ -15,6 +15,15 @@ import Tensors
 /// hash order of all tokens, as published.
 ///
 /// Kitaev and others 2020, arXiv 2001.04451, section 2; the count correction from its appendix A.
+///
+/// Tensors under `blocks.{i}.attn`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `qk` | [H E, D] + [H E] | queries, which are keys too |
+/// | `v` | [H E, D] + [H E] | values |
+/// | `out` | [D, H E] + [D] | projection back |
+/// | `reformer.rotations{i}` | [R, H, E, f{i}] | buffer: R rounds, 2 f buckets for each factor |
 public struct Reformer: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {
