@@ -16,7 +16,7 @@ import Tensors
 /// | --- | --- | --- |
 /// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
 /// | `out` | [D, H E] + [D] | projection back |
-/// | `longformer.{q,k,v}_global` | [H E, D] + [H E] | of global tokens |
+/// | `longformer.{q,k,v}_global` | [H E, D] + [H E] | of global tokens; not used without any |
 public struct Longformer: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {

@@ -18,7 +18,7 @@ import Tensors
 /// | `out` | [D, H E] + [D] | of reading |
 /// | `luna.pack.{q,k,v}` | [H E, D] + [H E] | of packing; no `v` with `tie_key_value` |
 /// | `luna.pack.out` | [D, H E] + [D] | of packing |
-/// | `luna.norm` | [D] + [D] | norm of the memory |
+/// | `luna.norm` | [D] + [D] | norm of the memory; the last block's goes nowhere |
 /// | `luna.memory` | [p, D] | the first memory, in block 0 only |
 public struct Luna: Mixer {
   /// The keys of `model.attention`.

@@ -32,6 +32,8 @@ public struct Reformer: Mixer {
     /// Rounds, at least 1; LRA has 1.
     public var numHashes = 2
     /// Buckets, 1 or even; 0 for about as many as the longest sequence has chunks.
+    ///
+    /// More than 64 are rounded up to a product of two even numbers.
     public var numBuckets = 0
     /// Takes ln N off pairs that meet in N rounds; without it a pair counts N times.
     public var countPairsOnce = true
@@ -178,9 +180,10 @@ public struct Reformer: Mixer {
 
   /// Buckets; at least one, or even.
   static func most(_ configuration: Configuration, _ model: ModelConfiguration) -> Int {
-    if configuration.numBuckets > 0 { return configuration.numBuckets }
     let chunks = (model.positions + configuration.chunkLength - 1) / configuration.chunkLength
-    return chunks == 1 ? 1 : factors(of: (chunks + 1) / 2 * 2).reduce(1, *)
+    let usual = chunks == 1 ? 1 : (chunks + 1) / 2 * 2
+    let wanted = configuration.numBuckets > 0 ? configuration.numBuckets : usual
+    return factors(of: wanted).reduce(1, *)
   }
 
   /// Even factors of about equal size, each at most 64: the paper's two-part hash for many buckets.
