@@ -27,9 +27,9 @@ public protocol Architecture: Encoder {
 public struct ArchitectureEntry: Sendable {
   /// Its line in the list of models.
   public let mechanism: Mechanism
+  let keys: @Sendable () throws -> [String: ConfigurationValue]
   let build: @Sendable (ModelConfiguration, RandomKey) throws -> any Encoder
   let check: @Sendable ([String: ConfigurationValue]) throws -> Void
-  let keys: @Sendable () throws -> [String: ConfigurationValue]
 
   init<Kind: Architecture & SendableMetatype>(_ kind: Kind.Type) {
     let mechanism = kind.mechanism

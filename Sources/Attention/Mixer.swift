@@ -50,9 +50,9 @@ public protocol Mixer: Module {
 public struct MixerEntry: Sendable {
   /// The mechanism.
   public let mechanism: Mechanism
+  let keys: @Sendable () throws -> [String: ConfigurationValue]
   let build: @Sendable (ModelConfiguration, RandomKey) throws -> any Mixer
   let check: @Sendable ([String: ConfigurationValue]) throws -> Void
-  let keys: @Sendable () throws -> [String: ConfigurationValue]
 
   init<Kind: Mixer & SendableMetatype>(_ kind: Kind.Type) {
     let mechanism = kind.mechanism
