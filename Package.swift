@@ -79,7 +79,7 @@ let excluded = [
   "FaultTests": ["faulty_calls.py", "flipped_bits.py", "write_order.py", "serve.py"],
   "InteropTests": [
     "read_index.py", "read_pairs.py", "digests.py", "listops_generator.py", "pytorch_oracle.py",
-    "read_events.py", "exports.py",
+    "read_events.py", "exports.py", "oracles",
   ],
 ]
 
@@ -91,7 +91,7 @@ let binaryTests: [Target] =
     .testTarget(
       name: $0,
       dependencies: executables + ["Datasets", "ToolRunner"]
-        + (withTorch && $0 == "InteropTests" ? ["Tensors", "Attention"] : []),
+        + (withTorch && $0 == "InteropTests" ? ["Tensors", "Attention", "Train"] : []),
       exclude: (excluded[$0] ?? []) + (withTorch ? [] : ["Training"]),
       swiftSettings: strict)
   }

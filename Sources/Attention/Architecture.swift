@@ -27,12 +27,14 @@ public protocol Architecture: Encoder {
 public struct ArchitectureEntry: Sendable {
   /// Its line in the list of models.
   public let mechanism: Mechanism
+  let keys: @Sendable () throws -> [String: ConfigurationValue]
   let build: @Sendable (ModelConfiguration, RandomKey) throws -> any Encoder
   let check: @Sendable ([String: ConfigurationValue]) throws -> Void
 
   init<Kind: Architecture & SendableMetatype>(_ kind: Kind.Type) {
     let mechanism = kind.mechanism
     self.mechanism = mechanism
+    keys = { try values(Kind.defaults) }
     build = { model, key in
       try Kind(
         configuration(mechanism.name, Kind.defaults, model.attention), model, key: key)
@@ -58,19 +60,33 @@ struct EncoderChoice {
   let mechanism: Mechanism
   let check: ([String: ConfigurationValue]) throws -> Void
   let build: (ModelConfiguration, RandomKey) throws -> any Encoder
+  let keys: () throws -> [String: ConfigurationValue]
 
   /// - Throws: `AttentionError` with code `usage`, naming all models.
   init(_ name: String) throws {
     if let entry = architectures.first(where: { $0.mechanism.name == name }) {
-      (mechanism, check, build) = (entry.mechanism, entry.check, entry.build)
+      (mechanism, check, build, keys) = (entry.mechanism, entry.check, entry.build, entry.keys)
       return
     }
     guard let entry = mixers.first(where: { $0.mechanism.name == name }) else {
       throw AttentionError.unknownModel(name, known: mechanisms.map(\.name))
     }
-    (mechanism, check) = (entry.mechanism, entry.check)
+    (mechanism, check, keys) = (entry.mechanism, entry.check, entry.keys)
     build = { try StandardEncoder($0, key: $1) }
   }
+}
+
+/// A model's own keys with their defaults, so that a recipe can be complete by itself.
+///
+/// - Throws: `AttentionError` with code `usage`, naming all models.
+public func defaultKeys(of model: String) throws -> [String: ConfigurationValue] {
+  try EncoderChoice(model).keys()
+}
+
+/// A configuration's values by their keys in a recipe.
+func values<Keys: Codable>(_ configuration: Keys) throws -> [String: ConfigurationValue] {
+  try JSONDecoder().decode(
+    [String: ConfigurationValue].self, from: JSONEncoder().encode(configuration))
 }
 
 /// A recipe's keys over the defaults.
@@ -80,8 +96,7 @@ func configuration<Keys: Codable>(
   _ name: String, _ defaults: Keys, _ given: [String: ConfigurationValue]
 ) throws -> Keys {
   do {
-    let known = try JSONDecoder().decode(
-      [String: ConfigurationValue].self, from: JSONEncoder().encode(defaults))
+    let known = try values(defaults)
     for key in given.keys.sorted() where known[key] == nil {
       throw AttentionError.unknownKey(key, model: name, known: known.keys.sorted())
     }

@@ -10,6 +10,14 @@ import Tensors
 /// The mechanism cannot be causal.
 ///
 /// Zaheer and others 2020, arXiv 2007.14062, section 2 and appendix D.
+///
+/// Tensors under `blocks.{i}.attn`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
+/// | `out` | [D, H E] + [D] | projection back |
+/// | `bigbird.plan` | [n, n] | buffer: for each row block all blocks by preference |
 public struct BigBird: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {

@@ -6,6 +6,14 @@ import Tensors
 /// Dense(classes), or the last alone. Head of a pair (a, b): both pass the same encoder, the vectors are joined to [a, b]
 /// or [a, b, a b, a - b], then Dense(mlp_dim), ReLU, Dense(mlp_dim / 2), ReLU, Dense(classes), as
 /// LRA's retrieval model.
+///
+/// Tensors under `head`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `hidden` | [M, s D] + [M] | s is 1, of a pair 2 or 4 |
+/// | `hidden2` | [h, M] + [h] | of a pair: h is M / 2 |
+/// | `out` | [C, h] + [C] | h is M without pairs |
 public struct Classifier: Module {
   /// What it was built from.
   public let model: ModelConfiguration

@@ -9,6 +9,13 @@ import Tensors
 /// attention dropout has nothing to act on.
 ///
 /// Qin and others 2022, arXiv 2202.08791, equations 10 to 12.
+///
+/// Tensors under `blocks.{i}.attn`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
+/// | `out` | [D, H E] + [D] | projection back |
 public struct CosFormer: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {

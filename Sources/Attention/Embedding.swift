@@ -1,6 +1,14 @@
 import Tensors
 
 /// Token ids to vectors: a table, an optional CLS vector in front, places.
+///
+/// Tensors under `embed`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `token.weight` | [V, D] | row 0 is padding |
+/// | `position.weight` | [L, D] | learned positions |
+/// | `cls` | [D] | the vector put in front |
 struct Embedding: Module {
   let token: Parameter  // [V, D]
   let cls: Parameter?  // [D]

@@ -1,6 +1,14 @@
 import Tensors
 
 /// One layer of the standard encoder: a mixer and an MLP, each in a residual branch.
+///
+/// Tensors under `blocks.{i}`, beside `attn`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `{norm1,norm2}` | [D] + [D] | before (or after) attention and MLP |
+/// | `mlp.up` | [M, D] + [M] | |
+/// | `mlp.down` | [D, M] + [D] | |
 struct Block: Module {
   let norm1: LayerNorm
   let norm2: LayerNorm
@@ -51,6 +59,12 @@ struct Block: Module {
 /// As LRA's backbone (spec of the released code: embeddings N(0, 1), dropout after positions, a
 /// final norm), but padding never reaches a real position. With `tied_weights` every layer is block
 /// 0; random numbers still differ by layer.
+///
+/// Tensors besides `embed` and `blocks`; `tied_weights` leaves only `blocks.0`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `norm` | [D] + [D] | after the last block, with norms before |
 public struct StandardEncoder: Encoder {
   let embedding: Embedding
   let blocks: [Block]

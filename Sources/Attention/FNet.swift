@@ -9,6 +9,8 @@ import Tensors
 ///
 /// Lee-Thorp and others 2022, arXiv 2105.03824, equation 3. The paper's blocks normalise after the sum
 /// (`norm: post`).
+///
+/// It has no tensors.
 public struct FNet: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {

@@ -58,18 +58,9 @@ struct Heads: Module {
     try out(attended.reshaped([attended.size(0), attended.size(1), numHeads * width]))
   }
 
-  /// Queries and keys rotated by their place (Su and others 2021, equation 34); values as they are.
+  /// Queries and keys rotated by their place; values as they are.
   private func rotated(_ qkv: Tensor) throws -> Tensor {
-    let (batch, length) = (qkv.size(0), qkv.size(1))
-    let (cosine, sine) = try rotaryTables(length: length, width: width, on: qkv.device)
-    let pairs = try qkv.slice(0..<2, 2).reshaped([batch, length, 2, numHeads, width / 2, 2])
-    let (a, b) = (try pairs.select(0, -1), try pairs.select(1, -1))  // [B, L, 2, H, E/2]
-    let turned = try Tensor.concatenated(
-      [
-        (a * cosine - b * sine).unsqueezed(-1), (a * sine + b * cosine).unsqueezed(-1),
-      ], -1)  // [B, L, 2, H, E/2, 2]
-    return try Tensor.concatenated(
-      [turned.reshaped([batch, length, 2, numHeads, width]), qkv.slice(2..<3, 2)], 2)
+    try .concatenated([Attention.rotated(qkv.slice(0..<2, 2)), qkv.slice(2..<3, 2)], 2)
   }
 
   var parameters: [NamedParameter] {

@@ -9,6 +9,13 @@ import Tensors
 /// holds the longest length. Positions without a token are not attended.
 ///
 /// Parmar and others 2018, arXiv 1802.05751, section 3.3; sizes as in tensor2tensor, smaller for 32 x 32.
+///
+/// Tensors under `blocks.{i}.attn`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
+/// | `out` | [D, H E] + [D] | projection back |
 public struct ImageTransformer: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {

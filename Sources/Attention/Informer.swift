@@ -12,6 +12,14 @@ import Tensors
 ///
 /// Zhou and others 2021, arXiv 2012.07436, equation 4 and algorithm 1. Deviation: the mean is over the
 /// sampled keys; the authors' code divides their sum by the padded length.
+///
+/// Tensors under `blocks.{i}.attn`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
+/// | `out` | [D, H E] + [D] | projection back |
+/// | `informer.samples` | [L, U] | buffer: query's sampled key is token ⌊number · length⌋, in float32 |
 public struct Informer: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {

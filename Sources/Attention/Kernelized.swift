@@ -7,6 +7,13 @@ import Tensors
 /// causal token sees itself and earlier ones.
 ///
 /// Chen and others 2021 (Skyformer), arXiv 2111.00035, section 4.1.
+///
+/// Tensors under `blocks.{i}.attn`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
+/// | `out` | [D, H E] + [D] | projection back |
 public struct Kernelized: Mixer {
   /// It has no keys of its own.
   public struct Configuration: Codable, Sendable {}

@@ -6,6 +6,13 @@ import Tensors
 /// memory. Features of padded keys are zero. There are no probabilities, so attention dropout has nothing to act on.
 ///
 /// Katharopoulos and others 2020, arXiv 2006.16236, equations 5 and 9.
+///
+/// Tensors under `blocks.{i}.attn`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
+/// | `out` | [D, H E] + [D] | projection back |
 public struct LinearTransformer: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {

@@ -8,6 +8,14 @@ import Tensors
 ///
 /// Wang and others 2020, arXiv 2006.04768, equation 7; one projection for keys, values and heads
 /// ("layerwise sharing"), as in LRA's code.
+///
+/// Tensors under `blocks.{i}.attn`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
+/// | `out` | [D, H E] + [D] | projection back |
+/// | `linformer.projection` | [k, L] | P |
 public struct Linformer: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {

@@ -8,6 +8,13 @@ import Tensors
 /// before.
 ///
 /// LRA's Local Attention (Tay and others 2020, arXiv 2011.04006); blocks as in Parmar and others 2018.
+///
+/// Tensors under `blocks.{i}.attn`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
+/// | `out` | [D, H E] + [D] | projection back |
 public struct Local: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {

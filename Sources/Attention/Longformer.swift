@@ -9,6 +9,14 @@ import Tensors
 /// too.
 ///
 /// Beltagy and others 2020, arXiv 2004.05150, section 3.
+///
+/// Tensors under `blocks.{i}.attn`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
+/// | `out` | [D, H E] + [D] | projection back |
+/// | `longformer.{q,k,v}_global` | [H E, D] + [H E] | of global tokens; not used without any |
 public struct Longformer: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {
@@ -70,8 +78,10 @@ public struct Longformer: Mixer {
     let g = min(configuration.globalTokens, x.size(1))
     if g > 0 {
       let project = { (index: Int, x: Tensor) in
-        try globals[index](x).widened()
-          .reshaped([x.size(0), x.size(1), heads.numHeads, heads.width]).transposed(1, 2)
+        let one = try globals[index](x).widened()
+          .reshaped([x.size(0), x.size(1), 1, heads.numHeads, heads.width])
+        let placed = heads.rotary && index < 2 ? try rotated(one) : one
+        return try placed.select(0, 2).transposed(1, 2)
       }  // [B, H, L, E]
       let first = try attendGlobally(
         project(0, x.slice(0..<g, 1)), project(1, x), project(2, x), context, layer: layer)

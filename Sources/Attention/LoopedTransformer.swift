@@ -6,6 +6,8 @@ import Tensors
 /// of f, and its parameters whatever T. Padding and directions are those of the mechanism inside.
 ///
 /// Yang and others 2024, arXiv 2311.12424, section 3.
+///
+/// Tensors are those of `StandardEncoder` with that mechanism: `embed.*`, `blocks.{i}.*`, `norm.*`.
 public struct LoopedTransformer: Architecture {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {

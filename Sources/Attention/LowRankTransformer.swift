@@ -9,6 +9,18 @@ import Tensors
 /// Padding and directions are those of softmax attention.
 ///
 /// Winata and others 2020, arXiv 1910.13923, section 2.1 (linear encoder-decoder units).
+///
+/// Tensors besides those of embedding and head; a factored matrix is `v.weight` [r, in], `u.weight`
+/// [out, r] and `u.bias` instead of `weight` and `bias`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `layers.{i}.{norm1,norm2}` | [D] + [D] | before attention and MLP |
+/// | `layers.{i}.attn.{q,k,v}` | [H E, D] + [H E] | projections to heads |
+/// | `layers.{i}.attn.out` | [D, H E] + [D] | projection back |
+/// | `layers.{i}.mlp.up` | [M, D] + [M] | |
+/// | `layers.{i}.mlp.down` | [D, M] + [D] | |
+/// | `norm` | [D] + [D] | after the last layer |
 public struct LowRankTransformer: Architecture {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {

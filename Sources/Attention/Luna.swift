@@ -9,6 +9,17 @@ import Tensors
 ///
 /// Ma and others 2021, arXiv 2106.01540, section 3. Deviation: the standard block's norm of the
 /// sequence takes the place of the paper's norm after the sum, unless `norm: post` is chosen.
+///
+/// Tensors under `blocks.{i}.attn`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `{q,k,v}` | [H E, D] + [H E] | of reading Y_P |
+/// | `out` | [D, H E] + [D] | of reading |
+/// | `luna.pack.{q,k,v}` | [H E, D] + [H E] | of packing; no `v` with `tie_key_value` |
+/// | `luna.pack.out` | [D, H E] + [D] | of packing |
+/// | `luna.norm` | [D] + [D] | norm of the memory; the last block's goes nowhere |
+/// | `luna.memory` | [p, D] | the first memory, in block 0 only |
 public struct Luna: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {

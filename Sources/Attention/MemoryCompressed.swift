@@ -8,6 +8,14 @@ import Tensors
 /// sees slots whose whole window lies before the token; slot 0 is there for the first ones.
 ///
 /// Liu and others 2018, arXiv 1801.10198, section 4.2.3.
+///
+/// Tensors under `blocks.{i}.attn`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
+/// | `out` | [D, H E] + [D] | projection back |
+/// | `memory_compressed.{key,value}` | [H E, E, f] | convolutions, rows head by head |
 public struct MemoryCompressed: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {

@@ -27,6 +27,11 @@ public struct Mechanism: Sendable {
 /// A mechanism that mixes information along the sequence: the attention of a block.
 ///
 /// Padding contract: outputs at real positions do not depend on what stands at padded ones.
+///
+/// Each model's page has a table of its tensors in a checkpoint. Letters: D `emb_dim`, H
+/// `num_heads`, E the width of a head, M `mlp_dim`, L `max_length` (one more with a CLS vector), V
+/// token ids, C classes; others are sizes of that model. `[out, in] + [out]` stands for `.weight`
+/// and `.bias`; attention has biases with `qkv_bias` only.
 public protocol Mixer: Module {
   /// The mechanism's own keys in a recipe, with defaults.
   associatedtype Configuration: Codable & Sendable
@@ -56,6 +61,7 @@ extension Mixer {
 public struct MixerEntry: Sendable {
   /// The mechanism.
   public let mechanism: Mechanism
+  let keys: @Sendable () throws -> [String: ConfigurationValue]
   let build: @Sendable (ModelConfiguration, RandomKey) throws -> any Mixer
   let check: @Sendable ([String: ConfigurationValue]) throws -> Void
   let heldMatrices: @Sendable ([String: ConfigurationValue]) throws -> Double
@@ -63,6 +69,7 @@ public struct MixerEntry: Sendable {
   init<Kind: Mixer & SendableMetatype>(_ kind: Kind.Type) {
     let mechanism = kind.mechanism
     self.mechanism = mechanism
+    keys = { try values(Kind.defaults) }
     build = { model, key in
       try Kind(
         configuration(mechanism.name, Kind.defaults, model.attention), model, key: key)

@@ -10,6 +10,14 @@ import Tensors
 /// but for the error of the iteration.
 ///
 /// Xiong and others 2021, arXiv 2102.03902, equations 13 to 15.
+///
+/// Tensors under `blocks.{i}.attn`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
+/// | `out` | [D, H E] + [D] | projection back |
+/// | `nystromformer.conv` | [H, 1, K] | convolution of values, K wide, around each token |
 public struct Nystromformer: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {

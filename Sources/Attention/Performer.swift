@@ -12,6 +12,14 @@ import Tensors
 /// nothing to act on.
 ///
 /// Choromanski and others 2021, arXiv 2009.14794, equations 5 and 7, section 2.4.
+///
+/// Tensors under `blocks.{i}.attn`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
+/// | `out` | [D, H E] + [D] | projection back |
+/// | `performer.features` | [m, E] | buffer: W |
 public struct Performer: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {

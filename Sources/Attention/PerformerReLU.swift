@@ -7,6 +7,13 @@ import Tensors
 /// an estimate of softmax: that is `performer`. Padded keys have zero features.
 ///
 /// Choromanski and others 2021, arXiv 2009.14794, appendix B.
+///
+/// Tensors under `blocks.{i}.attn`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
+/// | `out` | [D, H E] + [D] | projection back |
 public struct PerformerReLU: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {

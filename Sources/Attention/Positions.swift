@@ -30,3 +30,16 @@ func rotaryTables(length: Int, width: Int, on device: Device) throws -> (Tensor,
   let shape = [length, 1, 1, width / 2]
   return (try .from(cosines, shape).to(device), try .from(sines, shape).to(device))
 }
+
+/// Vectors [B, L, N, H, E] rotated by their place in L, two neighbouring features at a time.
+///
+/// Su and others 2021, arXiv 2104.09864, equation 34.
+func rotated(_ x: Tensor) throws -> Tensor {
+  let (length, width) = (x.size(1), x.size(4))
+  let (cosine, sine) = try rotaryTables(length: length, width: width, on: x.device)
+  let pairs = try x.reshaped([x.size(0), length, x.size(2), x.size(3), width / 2, 2])
+  let (a, b) = (try pairs.select(0, -1), try pairs.select(1, -1))  // [B, L, N, H, E/2]
+  let turned = try Tensor.concatenated(
+    [(a * cosine - b * sine).unsqueezed(-1), (a * sine + b * cosine).unsqueezed(-1)], -1)
+  return try turned.reshaped(x.shape)
+}

@@ -10,6 +10,22 @@ import Tensors
 /// probabilities, so attention dropout has nothing to act on; the channel mix has none inside.
 ///
 /// Peng and others 2023, arXiv 2305.13048, equations 11 to 20; initial values as in the authors' code.
+///
+/// Tensors besides those of embedding and head:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `in_norm` | [D] + [D] | of the embeddings |
+/// | `layers.{i}.{norm1,norm2}` | [D] + [D] | before time mix and channel mix |
+/// | `layers.{i}.time.decay` | [D] | ln w |
+/// | `layers.{i}.time.first` | [D] | u |
+/// | `layers.{i}.time.{mix_k,mix_v,mix_r}` | [D] | shares of the token itself, the rest is the one before |
+/// | `layers.{i}.time.{key,value,receptance,out}.weight` | [D, D] | |
+/// | `layers.{i}.channel.{mix_k,mix_r}` | [D] | the same of the channel mix |
+/// | `layers.{i}.channel.key.weight` | [M, D] | |
+/// | `layers.{i}.channel.receptance.weight` | [D, D] | |
+/// | `layers.{i}.channel.value.weight` | [D, M] | |
+/// | `norm` | [D] + [D] | after the last layer |
 public struct RWKV: Architecture {
   /// It has no keys of its own.
   public struct Configuration: Codable, Sendable {}

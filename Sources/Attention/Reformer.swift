@@ -15,6 +15,15 @@ import Tensors
 /// hash order of all tokens, as published.
 ///
 /// Kitaev and others 2020, arXiv 2001.04451, section 2; the count correction from its appendix A.
+///
+/// Tensors under `blocks.{i}.attn`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `qk` | [H E, D] + [H E] | queries, which are keys too |
+/// | `v` | [H E, D] + [H E] | values |
+/// | `out` | [D, H E] + [D] | projection back |
+/// | `reformer.rotations{i}` | [R, H, E, f{i}] | buffer: R rounds, 2 f buckets for each factor |
 public struct Reformer: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {
@@ -23,6 +32,8 @@ public struct Reformer: Mixer {
     /// Rounds, at least 1; LRA has 1.
     public var numHashes = 2
     /// Buckets, 1 or even; 0 for about as many as the longest sequence has chunks.
+    ///
+    /// More than 64 are rounded up to a product of two even numbers.
     public var numBuckets = 0
     /// Takes ln N off pairs that meet in N rounds; without it a pair counts N times.
     public var countPairsOnce = true
@@ -169,9 +180,10 @@ public struct Reformer: Mixer {
 
   /// Buckets; at least one, or even.
   static func most(_ configuration: Configuration, _ model: ModelConfiguration) -> Int {
-    if configuration.numBuckets > 0 { return configuration.numBuckets }
     let chunks = (model.positions + configuration.chunkLength - 1) / configuration.chunkLength
-    return chunks == 1 ? 1 : factors(of: (chunks + 1) / 2 * 2).reduce(1, *)
+    let usual = chunks == 1 ? 1 : (chunks + 1) / 2 * 2
+    let wanted = configuration.numBuckets > 0 ? configuration.numBuckets : usual
+    return factors(of: wanted).reduce(1, *)
   }
 
   /// Even factors of about equal size, each at most 64: the paper's two-part hash for many buckets.

@@ -13,6 +13,14 @@ import Tensors
 /// (`StepEffects`), so that neither decides where they go.
 ///
 /// Roy and others 2021, arXiv 2003.05997, sections 4.1 and 4.2.
+///
+/// Tensors under `blocks.{i}.attn`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `{q,k,v}` | [H E, D] + [H E] | projections to heads; no `q` with `share_qk` |
+/// | `out` | [D, H E] + [D] | projection back |
+/// | `routing_transformer.centroids` | [H, c, E] | buffer: c unit vectors |
 public struct RoutingTransformer: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {
@@ -79,9 +87,10 @@ public struct RoutingTransformer: Mixer {
     return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
   }
 
-  /// The projections; the buffer `routing_transformer.centroids` [H, C, E].
+  /// The projections, `q` but with `share_qk`; the buffer `routing_transformer.centroids` [H, C, E].
   public var parameters: [NamedParameter] {
-    heads.parameters + [NamedParameter("routing_transformer.centroids", centroids)]
+    let used = heads.parameters.filter { !configuration.shareQK || !$0.name.hasPrefix("q.") }
+    return used + [NamedParameter("routing_transformer.centroids", centroids)]
   }
 
   /// Unit queries and keys and values [B, H, L, E] to [B, H, L, E].
@@ -122,7 +131,7 @@ public struct RoutingTransformer: Mixer {
       .adding(outputs, at: places.expanded([b, h, clusters * w, e]), 2)
     let counts = try Tensor.zeros([b, h, length, 1], q.elementType, on: q.device)
       .adding(.full([b, h, clusters * w, 1], 1, q.elementType, on: q.device), at: places, 2)
-    return try sums / (counts + 1e-5)
+    return try sums / counts.clamped(least: 1)
   }
 
   /// Adds the real vectors [B, H, L, E] that are nearest to each centroid to the step's statistics.

@@ -9,6 +9,19 @@ import Tensors
 ///
 /// Lee and others 2019, arXiv 1810.00825, equations 6 to 13; scaled by the full width as in the authors'
 /// code, whose decoder has two more blocks only when there are several seeds: here they are always there.
+///
+/// Tensors besides those of embedding and head:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `layers.{i}.points` | [m, D] | I of ISAB |
+/// | `layers.{i}.{gather,spread}.{q,k,v,out}` | [D, D] + [D] | MAB(I, X), then MAB(X, ·) |
+/// | `layers.{i}.{gather,spread}.{norm1,norm2}` | [D] + [D] | norms after both sums |
+/// | `seed` | [1, D] | S of the pooling |
+/// | `pool.{q,k,v,out}` | [D, D] + [D] | MAB(S, X) |
+/// | `pool.{norm1,norm2}` | [D] + [D] | |
+/// | `decoder.{i}.{q,k,v,out}` | [D, D] + [D] | two MAB(X, X) |
+/// | `decoder.{i}.{norm1,norm2}` | [D] + [D] | |
 public struct SetTransformer: Architecture {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {

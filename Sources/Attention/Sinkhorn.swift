@@ -13,6 +13,14 @@ import Tensors
 /// block has only itself.
 ///
 /// Tay and others 2020, arXiv 2002.11296, sections 3 and 4.
+///
+/// Tensors under `blocks.{i}.attn`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
+/// | `out` | [D, H E] + [D] | projection back |
+/// | `sinkhorn.net` | [H, E, n] | scores of n places for a block's mean key |
 public struct Sinkhorn: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {

@@ -11,6 +11,14 @@ import Tensors
 ///
 /// Chen and others 2021, arXiv 2111.00035, section 4.2; γ, the scaling and 6 iterations as in the
 /// authors' code.
+///
+/// Tensors under `blocks.{i}.attn`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
+/// | `out` | [D, H E] + [D] | projection back |
+/// | `skyformer.samples` | [m] | buffer: landmark is token ⌊number · length⌋ |
 public struct Skyformer: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {

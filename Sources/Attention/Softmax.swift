@@ -6,6 +6,13 @@ import Tensors
 /// padded positions are not attended, and queries there give zeros.
 ///
 /// Vaswani et al. 2017, arXiv 1706.03762, section 3.2.
+///
+/// Tensors under `blocks.{i}.attn`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
+/// | `out` | [D, H E] + [D] | projection back |
 public struct Softmax: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {

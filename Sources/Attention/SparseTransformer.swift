@@ -11,6 +11,13 @@ import Tensors
 /// keys are not attended; a token with no far key (`heads` other than `union`) gets zeros.
 ///
 /// Child and others 2019, arXiv 1904.10509, section 4.
+///
+/// Tensors under `blocks.{i}.attn`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
+/// | `out` | [D, H E] + [D] | projection back |
 public struct SparseTransformer: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {

@@ -10,6 +10,14 @@ import Tensors
 /// causal.
 ///
 /// Guo and others 2019, arXiv 1902.09113, algorithm 1; zero neighbours and pooling as in fastNLP.
+///
+/// Tensors besides those of embedding and head:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `steps.{i}.norm` | [D] + [D] | of the tokens before a step |
+/// | `steps.{i}.{satellite,relay}.{q,k,v}` | [H E, D] + [H E] | of tokens, then of the relay |
+/// | `steps.{i}.{satellite,relay}.out` | [D, H E] + [D] | |
 public struct StarTransformer: Architecture {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {

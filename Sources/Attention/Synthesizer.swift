@@ -14,6 +14,22 @@ import Tensors
 /// keys are not attended; a causal token sees itself and earlier ones.
 ///
 /// Tay and others 2021, arXiv 2005.00743, section 3; a mixture adds logits, as in LRA's code.
+///
+/// Tensors under `blocks.{i}.attn`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `{q,k}` | [H E, D] + [H E] | for dot products |
+/// | `v` | [H E, D] + [H E] | values |
+/// | `out` | [D, H E] + [D] | projection back |
+/// | `synthesizer.hidden` | [H E, D] + [H E] | `dense`: W₁, b₁ |
+/// | `synthesizer.logits` | [L, E] + [L] | `dense`: W₂, b₂, shared by heads |
+/// | `synthesizer.random` | [H, L, L] | `random` |
+/// | `synthesizer.factors` | [H E, D] + [H E] | `factorized_dense`: the hidden layer |
+/// | `synthesizer.logits1` | [a, E] + [a] | `factorized_dense`: its first factor |
+/// | `synthesizer.logits2` | [b, E] + [b] | `factorized_dense`: its second factor |
+/// | `synthesizer.random1` | [H, L, k] | `factorized_random`: R₁ |
+/// | `synthesizer.random2` | [H, k, L] | `factorized_random`: R₂ |
 public struct Synthesizer: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {
@@ -137,8 +153,8 @@ public struct Synthesizer: Mixer {
     for part in parts.dropFirst() { logits = try logits + self.logits(part, x) }
     if let dots {
       let scale = 1 / Double(model.headWidth).squareRoot()
-      logits =
-        try logits + split(dots.query, x).matmul(split(dots.key, x).transposed(2, 3)) * scale
+      let (queries, keys) = (try placed(dots.query, x), try placed(dots.key, x))  // [B, H, L, E]
+      logits = try logits + queries.matmul(keys.transposed(2, 3)) * scale
     }
     let values = try split(value, x)
     var attended = try attend(logits, values, context, layer: layer)  // [B, H, L, E]
@@ -240,6 +256,14 @@ public struct Synthesizer: Mixer {
   static func factors(of n: Int) -> (Int, Int) {
     let a = Int(Double(n).squareRoot().rounded(.up))
     return (a, (n + a - 1) / a)
+  }
+
+  /// A projection to all heads, rotated when positions are: [B, L, D] to [B, H, L, E].
+  private func placed(_ linear: Linear, _ x: Tensor) throws -> Tensor {
+    if model.position != .rotary { return try split(linear, x) }
+    let one = try linear(x).widened()
+      .reshaped([x.size(0), x.size(1), 1, model.numHeads, model.headWidth])
+    return try rotated(one).select(0, 2).transposed(1, 2)
   }
 
   /// A projection to all heads: [B, L, D] to [B, H, L, E].

@@ -10,6 +10,13 @@ import Tensors
 ///
 /// Alman and Song 2023, arXiv 2302.13214, section 3 (bounded entries); Keles and others 2023, arXiv
 /// 2209.04881; for gradients Alman and Song 2024, arXiv 2402.04497.
+///
+/// Tensors under `blocks.{i}.attn`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
+/// | `out` | [D, H E] + [D] | projection back |
 public struct Taylor: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {

@@ -11,6 +11,15 @@ import Tensors
 /// not attended.
 ///
 /// Dai and others 2019, arXiv 1901.02860, section 3. Deviation: u and w belong to a layer.
+///
+/// Tensors under `blocks.{i}.attn`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
+/// | `out` | [D, H E] + [D] | projection back |
+/// | `transformer_xl.r.weight` | [H E, D] | W_r |
+/// | `transformer_xl.{u,w}` | [H, 1, E] | u and w |
 public struct TransformerXL: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {

@@ -64,6 +64,14 @@ extension Recipe {
     return configuration
   }
 
+  /// Writes out the defaults of the model's own keys that were not given.
+  ///
+  /// Unknown models and keys are left to `check`, which names them.
+  mutating func completeAttention() {
+    let defaults = (try? defaultKeys(of: model.modelType)) ?? [:]
+    model.attention.merge(defaults.mapValues(RecipeScalar.init)) { given, _ in given }
+  }
+
   /// Whether the model can be built and the run can be made.
   ///
   /// - Throws: `AttentionError` with code `usage` for what the mechanism refuses, `TrainError` with
@@ -92,6 +100,16 @@ extension Recipe {
 }
 
 extension RecipeScalar {
+  fileprivate init(_ value: ConfigurationValue) {
+    self =
+      switch value {
+      case .bool(let value): .bool(value)
+      case .integer(let value): .int(value)
+      case .number(let value): .number(value)
+      case .string(let value): .text(value)
+      }
+  }
+
   fileprivate var configurationValue: ConfigurationValue? {
     switch self {
     case .null, .list: nil

@@ -94,6 +94,7 @@ public struct RecipeRequest: Sendable {
     guard problems.isEmpty else {
       throw TrainError.recipe(problems, path: file == nil ? nil : self.recipe)
     }
+    recipe.completeAttention()
     return recipe
   }
 

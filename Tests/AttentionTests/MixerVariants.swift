@@ -28,6 +28,7 @@ extension MixerCase {
       ["chunk_length": .integer(4), "n_hashes": .integer(3), "n_buckets": .integer(6)],
       ["chunk_length": .integer(5), "n_hashes": .integer(2), "count_pairs_once": .bool(false)],
       ["chunk_length": .integer(20), "n_hashes": .integer(1), "n_buckets": .integer(1)],
+      ["chunk_length": .integer(4), "n_hashes": .integer(2), "n_buckets": .integer(70)],
     ],
     "sinkhorn": [
       ["block_size": .integer(4)], ["block_size": .integer(7), "iterations": .integer(5)],

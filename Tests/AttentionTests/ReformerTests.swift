@@ -18,6 +18,18 @@ import Testing
         unmasked: unmasked), model, key: RandomKey(seed: 0))
   }
 
+  @Test(
+    "padding's bucket comes after all others, of which two factors make more than was asked for")
+  func manyBuckets() throws {
+    let reformer = try reformer(chunk: 4, hashes: 2, buckets: 70)
+    let most = Reformer.most(reformer.configuration, reformer.model)
+    #expect(most == 80)
+    #expect(reformer.rotations.map { 2 * $0.value.size(3) }.reduce(1, *) == most)
+    let q = try Tensor.normal([1, 2, 4000, 4], key: RandomKey(seed: 3))
+    let buckets = try Reformer.buckets(q, reformer.rotations.map(\.value)).integers()
+    #expect(buckets.contains { $0 >= 70 } && buckets.allSatisfy { $0 < most })
+  }
+
   /// In how many rounds i and j meet: same bucket, same chunk of the sorted real tokens or j's before.
   private static func meetings(_ buckets: [[Int]], _ n: Int, chunk: Int, _ i: Int, _ j: Int) -> Int
   {

@@ -1,3 +1,4 @@
+import Attention
 import Foundation
 import Testing
 
@@ -90,9 +91,26 @@ import Testing
     #expect(recipe.optimizer.gradClipNorm == 1 && recipe.eval.numEvalExamples == 500)
     #expect(recipe.schedule.factors == "constant * rsqrt_decay")
     #expect(try Recipe(yaml: recipe.yaml) == recipe)
-    #expect(
-      recipe.yaml.contains(
-        #"attention: {block_size: 64, kind: "softmax, exact: yes", num_random: 3, rate: 1.0e-9}"#))
+    let (given, rest) = (
+      #"block_size: 64, kind: "softmax, exact: yes", num_rand_blocks: 3, num_random: 3"#,
+      "random_within: 0, rate: 1.0e-9"
+    )
+    #expect(recipe.yaml.contains("attention: {attended_filling: false, \(given), \(rest)}"))
+  }
+
+  @Test("a resolved recipe has all of the model's own keys, so that the model can be built from it")
+  func ownKeys() throws {
+    for mechanism in mechanisms {
+      var request = RecipeRequest(task: "text")
+      request.model = mechanism.name
+      request.settings = mechanism.name == "local" ? ["model.attention.block_size=9"] : []
+      let recipe = try request.resolve()
+      let defaults = try defaultKeys(of: mechanism.name)
+      #expect(recipe.model.attention.keys.sorted() == defaults.keys.sorted())
+      if mechanism.name == "local" {
+        #expect(recipe.yaml.contains("block_size: 9, blocks_after: 0, blocks_before: 0"))
+      }
+    }
   }
 
   @Test(

@@ -1,0 +1,181 @@
+"""Builds a trained model again in NumPy, and compares its logits with those of `lra-train predict`.
+
+  rebuild.py RUN LOGITS [DATABASE]      one run; DATABASE is data.sqlite in this folder unless it is given
+  rebuild.py --list FILE                many: a line `RUN LOGITS DATABASE` each
+    --checkpoint best|last|STEP  --split test    as they were given to predict
+    --faults N                   also change every tensor in turn, on the N longest examples
+
+Read are recipe.yaml, the checkpoint's model.safetensors and the dataset, in float64; every example is
+computed alone and without padding. Nothing is shared with the Swift code but the formats and names.
+
+Prints one JSON object for each run: the largest difference, the largest logit, tensors that the model did
+not ask for, and with --faults the least difference that a changed tensor makes and the tensors whose change
+makes none. An example in which a discrete choice (a bucket, the largest of several) is nearer than
+TIE to falling the other way is counted under `ties` and not compared: rounding may decide it.
+"""
+import argparse
+import json
+import multiprocessing
+import sys
+
+import numpy as np
+
+import architectures
+import compressed
+import content
+import files
+import kernels
+import patterns
+from parts import Example, Tensors, linear, relu
+
+TIE = 3e-6
+LEAST = 5e-5  # what a changed tensor must make a difference of, at least, to count
+
+MIXERS = {
+    "transformer": patterns.transformer, "local": patterns.local,
+    "sparse_transformer": patterns.sparse_transformer, "longformer": patterns.longformer,
+    "bigbird": patterns.bigbird, "linformer": compressed.linformer, "reformer": content.reformer,
+    "sinkhorn": content.sinkhorn, "synthesizer": compressed.synthesizer,
+    "linear": kernels.linear_transformer, "performer": kernels.performer,
+    "performer_relu": kernels.performer_relu, "nystromformer": compressed.nystromformer,
+    "luna": compressed.luna, "cosformer": kernels.cosformer, "fnet": kernels.fnet,
+    "routing_transformer": content.routing_transformer,
+    "memory_compressed": compressed.memory_compressed,
+    "image_transformer": patterns.image_transformer, "transformer_xl": patterns.transformer_xl,
+    "compressive_transformer": patterns.compressive_transformer, "kernelized": kernels.kernelized, "skyformer": compressed.skyformer, "informer": content.informer,
+    "taylor": kernels.taylor,
+}
+ARCHITECTURES = {
+    "set_transformer": architectures.set_transformer,
+    "star_transformer": architectures.star_transformer, "low_rank": architectures.low_rank,
+    "rwkv": architectures.rwkv,
+}
+# The mechanism inside `looped` has its default keys.
+DEFAULTS = {"luna": {"tie_key_value": False}}
+
+
+def vector(w, ids, model, positions, padded):
+    """One sequence to one vector, and the margin of its discrete choices."""
+    x = w["embed.token.weight"][ids]
+    if model["classifier_pool"] == "CLS":
+        x = np.concatenate([w["embed.cls"][None], x])
+    length, width = x.shape
+    if model["position"] == "learned":
+        x = x + w["embed.position.weight"][:length]
+    elif model["position"] == "sinusoidal":
+        feature = np.arange(width)
+        angle = np.arange(length)[:, None] / 10000.0 ** (feature // 2 * 2 / width)
+        x = x + np.where(feature % 2, np.cos(angle), np.sin(angle))
+    example = Example(model, model["attention"], positions, padded)
+    name = model["model_type"]
+    if name in ARCHITECTURES:
+        x = ARCHITECTURES[name](w, x, example)
+    elif name == "looped":
+        inner = model["attention"]["mixer"]
+        example.keys = {**model["attention"], **DEFAULTS.get(inner, {})}
+        x = architectures.looped(w, x, example, MIXERS[inner])
+    else:
+        x = architectures.standard(w, x, example, MIXERS[name])
+    return (x.mean(0) if model["classifier_pool"] == "MEAN" else x[0]), example.margin
+
+
+def logits(w, documents, model, positions, padded):
+    """The logits of one example, and the margin of its discrete choices."""
+    found = [vector(w, ids, model, positions, padded) for ids in documents]
+    a, b = found[0][0], found[-1][0]
+    hidden = a
+    if len(documents) == 2:
+        hidden = np.concatenate({"concat": [a, b], "nli": [a, b, a * b, a - b]}[model["interaction"]])
+    for name in ("head.hidden", "head.hidden2"):
+        if f"{name}.weight" in w:
+            hidden = relu(linear(w, name, hidden))
+    return linear(w, "head.out", hidden), min(margin for _, margin in found)
+
+
+def padded_lengths(lengths, batch):
+    """What each example is padded to: the longest of its batch, examples being sorted by length."""
+    order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
+    padded = [0] * len(lengths)
+    for start in range(0, len(order), batch):
+        for i in order[start:start + batch]:
+            padded[i] = lengths[order[min(start + batch, len(order)) - 1]]
+    return padded
+
+
+def changed(values, name, random, size):
+    """A tensor with other values of its kind: places and orders keep their range."""
+    if name.endswith("bigbird.plan"):
+        return np.roll(values, values.shape[1] // 2, 1)
+    if name.endswith("samples"):
+        return np.roll(values, len(values) // 2, 0)
+    return values + size * random.normal(size=values.shape) * (values.std() + 0.3)
+
+
+def effect(values, name, rows, built, theirs):
+    """What changing a tensor does to logits; where it seems to do nothing, larger changes are tried."""
+    random = np.random.default_rng(len(name))
+    for size in (1, 10, 100):
+        other = {**values, name: changed(values[name], name, random, size)}
+        with np.errstate(all="ignore"):
+            found = max(float(np.abs(built(other, row)[0] - theirs[row]).max()) for row in rows)
+        if not found < LEAST:
+            break
+    return found
+
+
+def compare(run, path, database, checkpoint="best", split="test", faults=0):
+    recipe = files.recipe(run)
+    model, longest = recipe["model"], recipe["data"]["max_length"]
+    folder = files.checkpoint(run, checkpoint)
+    values = files.safetensors(folder + "/model.safetensors")
+    rows = [[ids[:longest] for ids in documents]
+            for documents in files.examples(database, recipe["data"]["dataset"], split)]
+    theirs = np.load(path)
+    assert len(rows) == len(theirs), "predict wrote another split"
+    front = 1 if model["classifier_pool"] == "CLS" else 0
+    lengths = [max(len(ids) for ids in documents) for documents in rows]
+    padded = [front + length for length in padded_lengths(lengths, recipe["train"]["batch_size"])]
+    used = set()
+
+    def built(values, row):
+        return logits(Tensors(values, used=used), rows[row], model, longest + front, padded[row])
+
+    found = [built(values, row) for row in range(len(rows))]
+    clear = [row for row in range(len(rows)) if found[row][1] > TIE]
+    difference = max(float(np.abs(found[row][0] - theirs[row]).max()) for row in clear)
+    result = {
+        "run": run, "model": model["model_type"], "checkpoint": folder[-13:], "examples": len(rows),
+        "ties": len(rows) - len(clear), "difference": difference,
+        "largest": float(np.abs(theirs).max()), "tensors": len(values),
+        "unused": sorted(set(values) - used)}
+    if faults:
+        chosen = sorted(clear, key=lambda row: -lengths[row])[:faults]
+        effects = {name: effect(values, name, chosen, built, theirs)
+                   for name in values if name not in result["unused"]}
+        seen = [found for found in effects.values() if not found < LEAST]
+        result["without_effect"] = sorted(name for name, found in effects.items() if found < LEAST)
+        result["least_effect"] = min(seen)
+    return result
+
+
+def main():
+    parser = argparse.ArgumentParser(description="See the head of this file.")
+    parser.add_argument("run", nargs="?")
+    parser.add_argument("logits", nargs="?")
+    parser.add_argument("database", nargs="?", default="data.sqlite")
+    parser.add_argument("--list")
+    parser.add_argument("--checkpoint", default="best")
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--faults", type=int, default=0)
+    parser.add_argument("--processes", type=int, default=1)
+    given = parser.parse_args()
+    jobs = [line.split() for line in open(given.list)] if given.list else [
+        [given.run, given.logits, given.database]]
+    jobs = [(*job, given.checkpoint, given.split, given.faults) for job in jobs]
+    with multiprocessing.Pool(given.processes) as pool:
+        for result in pool.starmap(compare, jobs, 1):
+            print(json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
