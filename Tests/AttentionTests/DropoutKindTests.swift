@@ -80,6 +80,8 @@ private final class RecordingContext: Context {
       let rate = site == "attention.probability" ? 0.2 : 0.3
       let own = notes.filter { $0.site == site }
       #expect(own.allSatisfy { $0.rate == rate })
+      // Every layer, and every turn of a looped one, has numbers of its own.
+      #expect(site == "attention.probability" || Set(own.map(\.layer)).count == own.count)
       // Five deviations of a binomial count; the rate itself is rounded to 1/65,536.
       let count = Double(own.reduce(0) { $0 + $1.dropped.count })
       let dropped = Double(own.reduce(0) { $0 + $1.dropped.filter(\.self).count })
