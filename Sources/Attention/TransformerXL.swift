@@ -39,7 +39,8 @@ public struct TransformerXL: Mixer {
     name: "transformer_xl", summary: "segments with a memory",
     time: "L (s+M) d", memory: "L (s+M)", directions: [.bidirectional, .causal],
     paper: "1901.02860")
-  /// Segments and memory of 256 tokens.
+  /// Segments and memory of 256 tokens: at 16,384 tokens a layer in training holds 253 MiB for each head;
+  /// twice the size would hold more than a mask of all pairs, 256 MiB.
   public static let defaults = Configuration()
 
   let heads: Heads

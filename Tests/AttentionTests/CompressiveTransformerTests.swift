@@ -236,6 +236,17 @@ import Testing
     #expect(try loss([20], 20, false) == nil)
   }
 
+  @Test("the task's loss gives the convolution nothing")
+  func taskGradient() throws {
+    let mixer = try mixer(Self.forms[0], causal: true)
+    let x = try Inputs.fill([1, 26, 8], 0.7, 0.1)
+    try (mixer(x, Inputs.context([26], 26), layer: 0) * x).sum().backward()
+    let learns = mixer.parameters.filter { $0.parameter.value.gradient != nil }.map(\.name)
+    let conv = mixer.parameters.map(\.name).filter { $0.contains(".conv.") }
+    #expect(conv.count == 2 && learns.count == mixer.parameters.count - 2)
+    #expect(Set(learns).isDisjoint(with: conv))
+  }
+
   @Test("slots of one token, left as they are, are a longer memory of Transformer-XL")
   func rateOne() throws {
     let x = try Inputs.fill([1, 29, 8], 0.7, 0.1)

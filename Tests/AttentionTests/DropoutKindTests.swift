@@ -80,6 +80,8 @@ private final class RecordingContext: Context {
       let rate = site == "attention.probability" ? 0.2 : 0.3
       let own = notes.filter { $0.site == site }
       #expect(own.allSatisfy { $0.rate == rate })
+      // Every layer, and every turn of a looped one, has numbers of its own.
+      #expect(site == "attention.probability" || Set(own.map(\.layer)).count == own.count)
       // Five deviations of a binomial count; the rate itself is rounded to 1/65,536.
       let count = Double(own.reduce(0) { $0 + $1.dropped.count })
       let dropped = Double(own.reduce(0) { $0 + $1.dropped.filter(\.self).count })
@@ -107,7 +109,9 @@ private final class RecordingContext: Context {
       try notes(Classifier(model(mechanism), key: RandomKey(seed: 0)), step: step)
     }
     #expect(runs[0].map(\.after) == runs[1].map(\.after))
-    #expect(zip(runs[0], runs[2]).allSatisfy { $0.dropped != $1.dropped })
+    // Few elements can fall alike by chance: one of 2^100 is none.
+    let many = zip(runs[0], runs[2]).filter { $0.0.dropped.count > 200 }
+    #expect(!many.isEmpty && many.allSatisfy { $0.0.dropped != $0.1.dropped })
     let still = try notes(
       Classifier(model(mechanism), key: RandomKey(seed: 0)), training: false)
     #expect(still.count == runs[0].count && still.allSatisfy { $0.before == $0.after })

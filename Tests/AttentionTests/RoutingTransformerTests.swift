@@ -143,6 +143,25 @@ import Testing
     #expect(try mixer.centroids.value.doubles() == after)
   }
 
+  @Test("a centroid that no vector is nearest to stays, even when nothing old is kept")
+  func alone() throws {
+    let mixer = try routing(8, window: 5) { $0.decay = 0 }
+    let before = try mixer.centroids.value.doubles()
+    let context = try Inputs.context([2], 12, training: true)
+    _ = try mixer(Inputs.fill([1, 12, 8], 0.7, 0.1).to(.float32), context, layer: 0)
+    try context.effects.applyStatistics()
+    let after = try mixer.centroids.value.doubles()
+    let stayed = (0..<16).filter { row in
+      (0..<4).allSatisfy { after[row * 4 + $0] == before[row * 4 + $0] }
+    }
+    // Two queries and two keys choose at most four of a head's eight.
+    #expect(stayed.count >= 8 && stayed.count < 16)
+    let norms = (0..<16).map { row in
+      (0..<4).map { after[row * 4 + $0] * after[row * 4 + $0] }.reduce(0, +)
+    }
+    #expect(norms.allSatisfy { abs($0 - 1) < 1e-5 })
+  }
+
   @Test("centroids go where the whole batch says, in one part, in two, or on two ranks")
   func parts() throws {
     let x = try Inputs.fill([4, 12, 8], 0.7, 0.1).to(.float32)

@@ -76,6 +76,9 @@ import Testing
       let factorial = (1...(degree + 1)).reduce(1.0) { $0 * Double($1) }
       let relative = pow(bound, Double(degree + 1)) * exp(bound) / factorial
       let most = try x[2].doubles().map { abs($0) }.max() ?? 0
+      // The gradient through both layers stays within the same share of its largest part.
+      let steepest = exact.1.map { abs($0) }.max() ?? 0
+      #expect(errors[errors.count - 1].gradient < relative * steepest, "\(errors)")
       #expect(
         relative > 1 || errors[errors.count - 1].output < 2 * relative / (1 - relative) * most)
     }

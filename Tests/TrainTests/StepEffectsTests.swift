@@ -46,7 +46,7 @@ struct StepEffectsTests {
     #expect(zip(before, after).contains { abs($0 - $1) > 1e-4 }, "\(tensor) stays as it was")
   }
 
-  @Test("the reported loss is the cross entropy alone")
+  @Test("the reported loss is the cross entropy alone, the auxiliary one has the batch's share")
   func reported() throws {
     let run = try run("compressive_transformer", Self.segments)
     let runner = try ModelRunner(run.recipe, device: .cpu)
@@ -62,8 +62,19 @@ struct StepEffectsTests {
     let expected = try logits.crossEntropySum(labels).item() / Double(batch.globalCount)
     let auxiliary = try #require(try effects.takeAuxiliaryLoss())
     #expect(try auxiliary.item() > 0)
+    // The convolution has its gradient from the auxiliary loss alone.
+    try auxiliary.backward()
+    let name = "blocks.1.attn.compressive_transformer.conv.weight"
+    let kernel = try #require(runner.classifier.parameters.first { $0.name == name }).parameter
+      .value
+    let whole = try #require(kernel.gradient).doubles()
     let outcome = try Updater(runner).update(batch)
     #expect(abs(outcome.loss - expected) < 1e-6)
+    let shares = try #require(kernel.gradient).doubles()
+    let largest = whole.map { abs($0) }.max() ?? 0
+    for (share, all) in zip(shares, whole) {
+      #expect(abs(share * Double(batch.globalCount) - all) < 1e-4 * largest)
+    }
   }
 }
 
