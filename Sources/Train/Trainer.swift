@@ -230,18 +230,22 @@ public final class Trainer {
       step: state.step, seed: recipe.train.randomSeed, parameters: parameterCount,
       best: best.score(validation: state.best?.accuracy),
       last: last.score(validation: state.evaluated?.accuracy),
-      baselines: try data.baselines(on: data.test), stepsPerSecond: meter.stepsPerSecond,
-      wait: meter.wait, peakBytes: max(0, Machine.peakBytes - baselineBytes),
+      baselines: try data.baselines(on: data.test), strata: best.strata,
+      stepsPerSecond: meter.stepsPerSecond, wait: meter.wait,
+      peakBytes: max(0, Machine.peakBytes - baselineBytes),
       recipeDigest: recipe.digestText, dataDigest: data.digest, validationMajority: majority)
   }
 
   private func testScore(step: Int, _ isCancelled: () -> Bool) throws -> TestScore {
     try Checkpoint.open(folder, step: step).restore(runner.classifier.parameters)
-    guard let test = try runner.evaluate(data.test, isCancelled: isCancelled) else {
+    var right = RightPredictions(data.test)
+    let found = try runner.evaluate(
+      data.test, isCancelled: isCancelled, collect: { right.add($0, $1) })
+    guard let test = found else {
       throw TrainError.interrupted(
         folder.path, step: state.step, of: recipe.train.numTrainSteps, database: data.database)
     }
-    return TestScore(step: step, test: test)
+    return TestScore(step: step, test: test, strata: try right.strata())
   }
 
   private var progress: Progress {

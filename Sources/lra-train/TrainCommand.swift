@@ -28,6 +28,7 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "Folder of runs.") var out = "runs"
   @Flag(name: .customLong("dry-run"), help: "Print the resolved recipe and stop.") var dryRun =
     false
+  @Flag(name: .customLong("end-with-parent"), help: .hidden) var endWithParent = false
 
   func run() throws {
     let choice = try DatasetChoice.choose(from: common.db, task: task, dataset: dataset)
@@ -46,7 +47,7 @@ struct TrainCommand: ParsableCommand {
     if let result = RunResult.read(folder), result.step == resolved.train.numTrainSteps {
       return try RunPrinter(common, resolved).alreadyDone(result)
     }
-    try train(resolved, in: folder, common, device: device)
+    try train(resolved, in: folder, common, device: device, endWithParent: endWithParent)
   }
 
   private func printPlan(_ recipe: Recipe) throws {
@@ -66,8 +67,12 @@ struct TrainCommand: ParsableCommand {
 }
 
 /// Trains in a folder until the end or a signal, showing progress.
-func train(_ recipe: Recipe, in folder: RunFolder, _ common: CommonOptions, device: Device) throws {
+func train(
+  _ recipe: Recipe, in folder: RunFolder, _ common: CommonOptions, device: Device,
+  endWithParent: Bool = false
+) throws {
   let interruption = Interruption()
+  if endWithParent { interruption.endWithParent() }
   let printer = RunPrinter(common, recipe)
   let data = try RunData(recipe, database: common.db)
   let trainer = try Trainer(recipe, in: folder, data: data, device: device)
