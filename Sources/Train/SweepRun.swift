@@ -147,7 +147,7 @@ extension Sweep {
   public func status() -> [SweepRun] { Sweep.selecting(trials.map { $0.status() }) }
 
   /// Marks the runs of the best grid points.
-  static func selecting(_ runs: [SweepRun]) -> [SweepRun] {
+  public static func selecting(_ runs: [SweepRun]) -> [SweepRun] {
     var runs = runs
     for group in Set(runs.map { [$0.task, $0.model] }) {
       let own = runs.indices.filter { [runs[$0].task, runs[$0].model] == group }

@@ -107,7 +107,8 @@ struct Bench: ParsableCommand {
 
   private func measureHere(_ names: [String], _ sizes: [Int]) throws {
     // A parent that was killed leaves nothing behind; there is nothing to save.
-    let interruption = Interruption(onSignal: { _ in exit(143) })
+    let interruption = Interruption(onSignal: { _ in _exit(143) })
+    defer { withExtendedLifetime(interruption) {} }
     interruption.endWithParent()
     var request = RecipeRequest(task: "text")
     request.recipe = recipe

@@ -52,11 +52,14 @@ struct SweepCommand: ParsableCommand {
     let printer = SweepPrinter(common, sweep)
     printer.begin(jobs: jobs)
     if dryRun { return try printer.end(sweep.status(), dryRun: true) }
-    let device = try place.start().description
+    let device = try place.start()
     let threads = max(1, (place.threads ?? processorCount()) / jobs)
     let runs = try SweepRunner(
-      sweep, printer, jobs: jobs, database: common.db, recipe: recipe, settings: settings,
-      arguments: ["--out", out, "--device", device, "--threads", String(threads)]
+      sweep, printer, jobs: jobs, database: common.db, machine: Machine(device: device).description,
+      arguments: [
+        "--recipe", recipe, "--out", out, "--device", device.description, "--threads",
+        String(threads),
+      ] + settings.flatMap { ["--set", $0] }
     ).run()
     try printer.end(runs, dryRun: false)
     if runs.contains(where: { $0.state == .failed || !$0.state.isEnd }) { throw ExitStatus(1) }

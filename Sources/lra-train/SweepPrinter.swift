@@ -90,19 +90,7 @@ struct SweepPrinter {
           leftOut: sweep.unfit.map { Unfit(task: $0.task, model: $0.model, reason: $0.reason) }))
     }
     let withGrid = runs.contains { !$0.settings.isEmpty }
-    var table = Table(
-      [.text("task"), .text("model")] + (withGrid ? [.text("settings")] : [])
-        + [.number("seed"), .text("state"), .number("validation"), .number("test")]
-        + (withGrid ? [.text("")] : []))
-    for run in runs.enumerated().sorted(by: inTable).map(\.element) {
-      table.add(
-        [run.task, run.model] + (withGrid ? [run.settings.joined(separator: " ")] : [])
-          + [
-            String(run.seed), run.state.rawValue, run.validation.map { Format.percent($0) } ?? "-",
-            run.test.map { Format.percent($0) } ?? "-",
-          ] + (withGrid ? [run.selected ? "selected" : ""] : []))
-    }
-    Terminal.out(table.text)
+    Terminal.out(table(runs, withGrid: withGrid))
     if dryRun { return Terminal.err("nothing was done") }
     let states = unique(runs.map(\.state.rawValue))
     let counts = states.map { state in "\(runs.count { $0.state.rawValue == state }) \(state)" }
@@ -111,6 +99,24 @@ struct SweepPrinter {
         + "\(counted(sweep.trialsPerModel, "trial")) per model and task"
         + (withGrid ? ", selected by validation accuracy" : ""))
     Terminal.err("Next: lra-train report --db \(shellQuoted(common.db))")
+  }
+
+  private func table(_ runs: [SweepRun], withGrid: Bool) -> String {
+    var columns: [Table.Column] = [.text("task"), .text("model")]
+    if withGrid { columns.append(.text("settings")) }
+    columns += [.number("seed"), .text("state"), .number("validation"), .number("test")]
+    if withGrid { columns.append(.text("")) }
+    var table = Table(columns)
+    for run in runs.enumerated().sorted(by: inTable).map(\.element) {
+      var cells: [String] = [run.task, run.model]
+      if withGrid { cells.append(run.settings.joined(separator: " ")) }
+      cells += [String(run.seed), run.state.rawValue]
+      cells.append(run.validation.map { Format.percent($0) } ?? "-")
+      cells.append(run.test.map { Format.percent($0) } ?? "-")
+      if withGrid { cells.append(run.selected ? "selected" : "") }
+      table.add(cells)
+    }
+    return table.text
   }
 
   private func inTable(

@@ -8,23 +8,21 @@ final class SweepRunner {
   private let printer: SweepPrinter
   private let jobs: Int
   private let database: String
-  private let recipe: String
-  private let settings: [String]
+  private let machine: String
   private let arguments: [String]
   private let interruption = Interruption()
   private var running: [(trial: Int, child: ChildRun)] = []
   private var states: [SweepRun]
 
   init(
-    _ sweep: Sweep, _ printer: SweepPrinter, jobs: Int, database: String, recipe: String,
-    settings: [String], arguments: [String]
+    _ sweep: Sweep, _ printer: SweepPrinter, jobs: Int, database: String, machine: String,
+    arguments: [String]
   ) {
     self.sweep = sweep
     self.printer = printer
     self.jobs = jobs
     self.database = database
-    self.recipe = recipe
-    self.settings = settings
+    self.machine = machine
     self.arguments = arguments
     states = sweep.trials.map { $0.status() }
   }
@@ -64,9 +62,9 @@ final class SweepRunner {
   private func command(of trial: Sweep.Trial) -> [String] {
     [
       "train", "--db", database, "--task", trial.task, "--dataset", trial.dataset, "--model",
-      trial.model, "--recipe", recipe, "--seed", String(trial.seed), "--json", "--quiet",
+      trial.model, "--seed", String(trial.seed), "--json", "--quiet",
       "--end-with-parent",
-    ] + arguments + (settings + trial.point).flatMap { ["--set", $0] }
+    ] + arguments + trial.point.flatMap { ["--set", $0] }
   }
 
   /// Reads how a run ended; a full disk is returned, since it would stop the others too.
@@ -94,7 +92,7 @@ final class SweepRunner {
     default:
       let state: SweepRun.State = problem?.code == "diverged" ? .diverged : .failed
       try sweep.trials[trial].record(
-        state, states[trial].message ?? "", database: database, machine: "this machine")
+        state, states[trial].message ?? "", database: database, machine: machine)
       states[trial].state = state
     }
     return nil

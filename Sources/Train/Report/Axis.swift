@@ -36,7 +36,7 @@ struct Axis {
 
   /// Multiples of 1, 2 or 5 times a power of ten around a range, four to eight of them.
   static func round(_ least: Double, _ most: Double) -> [Double] {
-    let range = max(most - least, max(abs(most), 1) * 1e-6)
+    let range = max(most - least, most == 0 ? 1 : abs(most) * 0.05)
     let rough = range / 5
     let power = pow(10, log10(rough).rounded(.down))
     let step = ([1, 2, 5, 10].first { $0 * power >= rough } ?? 10) * power

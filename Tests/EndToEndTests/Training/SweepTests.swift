@@ -96,7 +96,7 @@ struct SweepTests {
         return log?.contains("\"step\": 3,") == true
       } == 2
     }
-    while going.isRunning && !begun() { usleep(20_000) }
+    while going.isRunning && !begun() { sched_yield() }
     going.send(SIGINT)
     let outcome = try going.wait()
     #expect(outcome.exit == 130, "\(outcome.error)")
@@ -185,12 +185,12 @@ struct SweepTests {
       .map { String($0.1) }.filter { $0.hasPrefix("--db") }
     #expect(commands.count == 4)
     for command in commands {
-      let words = command.replacing("&#39;", with: "'").split(separator: " ").map {
-        $0.replacing("'", with: "")
-      }
+      let plain = command.replacing("&#39;", with: "")
+      let words: [String] = plain.split(separator: " ").map { String($0) }
       let dry = try Program.lraTrain.run(words + ["--dry-run", "--json"], in: folder.path)
-      let digest = dry.output.firstMatch(of: #/"recipe_digest":"([0-9a-f]+)"/#)?.1
-      #expect(page.contains(try #require(digest, "\(command)\(dry.output)")), "\(command)")
+      let found = dry.output.firstMatch(of: #/"recipe_digest":"([0-9a-f]+)"/#)
+      let digest: String = String(try #require(found, "\(command)\(dry.output)").1)
+      #expect(page.contains(digest), "\(command)")
     }
     let twice = try Program.lraTrain.run(["report", "--bench", "bench.json"], in: folder.path)
     #expect(twice.exit == 0)

@@ -8,7 +8,9 @@ import ToolRunner
 struct TrainHelpTests {
   @Test(
     "help is the snapshot",
-    arguments: ["", "train", "resume", "eval", "predict", "bench", "models"])
+    arguments: [
+      "", "train", "resume", "eval", "predict", "score", "sweep", "bench", "report", "models",
+    ])
   func help(command: String) throws {
     let words = command.split(separator: " ").map(String.init)
     let folder = try TemporaryFolder()
