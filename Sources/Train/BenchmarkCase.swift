@@ -25,6 +25,22 @@ extension Benchmark {
     public var disturbed: Bool?
     /// How often the case was measured; the least disturbed measurement counts.
     public var measured: Int?
+
+    /// Writes null, not nothing, where the paper gives no figure.
+    public func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(model, forKey: .model)
+      try container.encode(length, forKey: .length)
+      try container.encode(stepsPerS, forKey: .stepsPerS)
+      try container.encode(peakBytes, forKey: .peakBytes)
+      try container.encode(paper, forKey: .paper)
+      try container.encode(loss, forKey: .loss)
+      try container.encodeIfPresent(forwardPerS, forKey: .forwardPerS)
+      try container.encodeIfPresent(parameters, forKey: .parameters)
+      try container.encodeIfPresent(otherLoad, forKey: .otherLoad)
+      try container.encodeIfPresent(disturbed, forKey: .disturbed)
+      try container.encodeIfPresent(measured, forKey: .measured)
+    }
   }
 
   /// The exponent a of time ~ L^a, fitted to the medians of a model's cases.

@@ -22,9 +22,13 @@ struct Axis {
     let least = fromZero ? min(0, usable.min() ?? 0) : usable.min() ?? (isLog ? 1 : 0)
     let most = usable.max() ?? (isLog ? 10 : 1)
     var marks = isLog ? Axis.powers(least, most) : Axis.round(least, most)
-    lower = min(least, marks.first ?? least)
-    upper = max(most, marks.last ?? most)
-    if !labelled.isEmpty { marks = labelled }
+    if labelled.isEmpty {
+      lower = min(least, marks.first ?? least)
+      upper = max(most, marks.last ?? most)
+    } else {
+      (lower, upper) = isLog ? (least / 1.1, most * 1.1) : (least, most)
+      marks = labelled
+    }
     ticks = marks.map { ($0, format($0)) }
   }
 

@@ -32,8 +32,8 @@ struct Charts {
     let accuracies = known.map(\.accuracy)
     var plot = Plot(
       "Speed and accuracy, \(title)",
-      x: Axis(known.map { $0.speed * 0.9 } + known.map { $0.speed * 1.1 }, log: true) { $0.short },
-      y: Axis(accuracies.map { $0 - 1 } + accuracies.map { $0 + 1 }) { $0.short },
+      x: Axis(known.map { $0.speed * 0.9 } + known.map { $0.speed * 1.1 }, log: true) { $0.tick },
+      y: Axis(accuracies.map { $0 - 1 } + accuracies.map { $0 + 1 }) { $0.tick },
       xLabel: "training steps per second", yLabel: "test accuracy, %")
     plot.discs = known.map { group, speed, accuracy, bytes in
       Plot.Disc(
@@ -62,7 +62,7 @@ struct Charts {
       var plot = Plot(
         "Validation accuracy, \(dataset), recipe \(name)",
         x: Axis(points.map(\.x), fromZero: true) { Int($0).grouped },
-        y: Axis(points.map(\.y)) { $0.short }, xLabel: "step",
+        y: Axis(points.map(\.y)) { $0.tick }, xLabel: "step",
         yLabel: "validation accuracy, %")
       plot.lines = lines
       plot.height = 300 + Double(max(0, Set(runs.map(\.model)).count - 18)) * 13
@@ -83,10 +83,10 @@ struct Charts {
       var plot = Plot(
         "Training loss, \(dataset), recipe \(name)",
         x: Axis(points.map(\.x), fromZero: true) { Int($0).grouped },
-        y: Axis(points.map(\.y)) { $0.short }, xLabel: "step", yLabel: "training loss, nats")
+        y: Axis(points.map(\.y)) { $0.tick }, xLabel: "step", yLabel: "training loss, nats")
       plot.lines = lines
       plot.height = 300 + Double(max(0, Set(lines.map(\.title)).count - 18)) * 13
-      return figure(plot, "\(dataset), recipe \(name): means over up to 120 equal parts.")
+      return figure(plot, "\(dataset), recipe \(name): means over up to 60 equal parts.")
     }
   }
 

@@ -48,7 +48,7 @@ struct CostSection {
     let lengths = Set(cases.map(\.length)).sorted().map { Double($0) }
     var plot = Plot(
       title, x: Axis(lengths, log: true, labelled: lengths) { Int($0).grouped },
-      y: Axis(cases.map(value), log: true) { $0.short }, xLabel: "length in tokens",
+      y: Axis(cases.map(value), log: true) { $0.tick }, xLabel: "length in tokens",
       yLabel: yLabel)
     plot.lines = models(bench).map { model in
       let own = cases.filter { $0.model == model }.sorted { $0.length < $1.length }
@@ -91,10 +91,11 @@ struct CostSection {
   }
 
   private func cell(_ found: Benchmark.Case, _ bench: BenchFile) -> Markup {
+    let isReference = found.model == "transformer"
     let reference = bench.cases.first { $0.model == "transformer" && $0.length == found.length }
     let ratio = reference.map { found.stepsPerS.median / $0.stepsPerS.median }
-    let ours: Markup = ratio.map { " <small>×\($0.fixed(2))</small>" } ?? ""
-    let paper = Benchmark.paperRatio(found.model, length: found.length)
+    let ours: Markup = isReference ? "" : ratio.map { " <small>×\($0.fixed(2))</small>" } ?? ""
+    let paper = isReference ? nil : Benchmark.paperRatio(found.model, length: found.length)
     let below: Markup =
       paper.map { "<br><span class=\"published\">×\($0.fixed(2))</span>" } ?? ""
     let star: Markup = found.disturbed == true ? "<sup>*</sup>" : ""

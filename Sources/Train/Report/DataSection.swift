@@ -15,7 +15,8 @@ struct DataSection {
   private func part(_ dataset: DatasetListing) -> Markup {
     let summary = dataset.summary
     let store = DatasetStore(at: data.database)
-    let sizes = summary.splits.map { "\($0.name) \($0.count.grouped)" }.joined(separator: ", ")
+    let sizes: String = summary.splits.map { "\($0.name) \($0.count.grouped)" }.joined(
+      separator: ", ")
     let first = summary.splits.first { $0.name == "train" } ?? summary.splits.first
     let reader = first.flatMap { try? store.open(dataset: summary.name, split: $0.name) }
     return """

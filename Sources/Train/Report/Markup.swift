@@ -81,6 +81,15 @@ extension Double {
     let digits = 2 - Int(log10(abs(self)).rounded(.down))
     return fixed(Swift.max(0, Swift.min(6, digits)))
   }
+
+  /// The same without zeros at the end of decimals, for ticks: `8`, `12.5`.
+  var tick: String {
+    var text = short
+    guard text.contains(".") else { return text }
+    while text.last == "0" { text.removeLast() }
+    if text.last == "." { text.removeLast() }
+    return text
+  }
 }
 
 extension Int {

@@ -101,14 +101,15 @@ struct ReportPage {
     let own = data.runs.filter { !$0.isScored }
     let models = Set(own.map(\.model)).count
     let seeds = Set(own.map(\.record.seed)).count
-    let summary = [
+    let summary: String = [
       count(data.runs.count, "run"), count(models, "model"),
       count(data.columns.count, "dataset"), count(seeds, "seed"),
     ].joined(separator: " · ")
-    let states = RunRecord.State.allCases.compactMap { state in
+    let found: [String] = RunRecord.State.allCases.compactMap { state -> String? in
       let number = data.runs.count { $0.record.state == state }
       return number > 0 ? "\(number) \(state.rawValue)" : nil
-    }.joined(separator: ", ")
+    }
+    let states: String = found.isEmpty ? "" : ": \(found.joined(separator: ", "))"
     let machines = own.map(\.record.machine).reduce(into: [String]()) {
       if !$0.contains($1) { $0.append($1) }
     }
@@ -119,6 +120,6 @@ struct ReportPage {
       return "<dt>\(name)</dt><dd>\(codes)</dd>"
     }
     let places = machines.map { "<dt>machine</dt><dd>\($0)</dd>" as Markup }
-    return "<p>\(summary)\(states.isEmpty ? "" : ": \(states)")</p>\n<dl>\(places)\(digests)</dl>"
+    return "<p>\(summary)\(states)</p>\n<dl>\(places)\(digests)</dl>"
   }
 }

@@ -54,7 +54,7 @@ struct ReportRun {
   }
 
   /// The training loss as a mean over equal parts of the steps; at most `points` of them.
-  func lossCurve(points: Int = 120) -> [(step: Int, loss: Double)] {
+  func lossCurve(points: Int = 60) -> [(step: Int, loss: Double)] {
     let lines = ((try? MetricsLog.read(folder.metricsPath)) ?? []).filter { $0.split == "train" }
     guard let last = lines.last?.step, !isScored else { return [] }
     let width = max(1, (last + points - 1) / points)

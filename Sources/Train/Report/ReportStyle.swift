@@ -16,7 +16,8 @@ enum ReportStyle {
     h1 { font-size: 1.7rem; margin: 0 0 .3rem; } h2 { font-size: 1.25rem; margin: 0 0 .6rem; }
     h3 { font-size: 1rem; margin: 1.2rem 0 .2rem; } p { margin: .3rem 0 .7rem; }
     .part { border-top: 1px solid var(--line); margin-top: 2rem; padding-top: 1.2rem; }
-    small, .notes, footer, figcaption { color: var(--soft); font-size: .82rem; }
+    small, .notes, footer, figcaption { color: var(--soft); font-size: .85em; font-weight: normal; }
+    sup { line-height: 0; }
     dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem .8rem; margin: .3rem 0;
       font-size: .88rem; } dt { color: var(--soft); } dd { margin: 0; }
     code, pre { font-family: ui-monospace, monospace; font-size: .82rem; }
@@ -32,7 +33,7 @@ enum ReportStyle {
     tbody th { font-weight: 600; }
     .rules th, .rules td { color: var(--soft); font-weight: normal; }
     .published { color: var(--soft); }
-    .state { color: var(--c1); font-size: .8rem; }
+    .state { color: var(--c1); font-size: .85em; }
     .figures { display: grid; gap: 1.2rem;
       grid-template-columns: repeat(auto-fill, minmax(min(100%, 27rem), 1fr)); }
     figure { margin: 0; min-width: 0; } figcaption { margin-top: .2rem; }
@@ -61,7 +62,7 @@ enum ReportStyle {
         --c4: #b5651d; --c5: #0f7f8c; --c6: #b03a78; --c7: #6b7219; }
       body { font-size: 10pt; max-width: none; padding: 0; } .wide { overflow: visible; }
       figure, tr, .run { break-inside: avoid; } h2, h3 { break-after: avoid; }
-      table { font-size: 8pt; } th, td { padding: .15rem .35rem; } }
+      .figures { grid-template-columns: 1fr 1fr; } table { font-size: 8pt; } th, td { padding: .15rem .35rem; } }
 
     """
 }
