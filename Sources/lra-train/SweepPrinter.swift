@@ -58,7 +58,7 @@ struct SweepPrinter {
     line.show {
       let done = runs.count { $0.state.isEnd }
       let going = trials.map { trial in
-        "\(trial.model) \(trial.seed) \(Format.count(trial.lastStep()))/"
+        "\(trial.task) \(trial.model) \(trial.seed)  \(Format.count(trial.lastStep()))/"
           + Format.count(trial.recipe.train.numTrainSteps)
       }
       let text = "\(done)/\(runs.count) done  \(going.joined(separator: " · "))"

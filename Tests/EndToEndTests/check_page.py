@@ -61,6 +61,9 @@ for once in ("html", "head", "title", "body", "main", "h1"):
     # <title> stands in drawings too
     if page.tags.count(once) != 1 and once != "title":
         problems.append(f"<{once}> stands {page.tags.count(once)} times")
+for word in ("Optional(", "SQL(", "&lt;b&gt;", "&lt;small", "&lt;span"):
+    if word in text:
+        problems.append(f"{word} is not for people")
 if not text.startswith("<!DOCTYPE html>"):
     problems.append("no doctype")
 

@@ -40,9 +40,27 @@ struct ReportTests {
 
   @Test("labels that would overlap move apart and stay inside")
   func labels() {
-    let places = Plot.apart([10, 11, 12, 99, 100], by: 12, within: 0...100) { _, _ in true }
+    let places = Plot.apart([10, 11, 12, 99, 100], by: 12, within: 0...100)
     #expect(zip(places, places.dropFirst()).allSatisfy { $1 - $0 >= 12 - 1e-9 })
     #expect(places.last == 100)
+  }
+
+  @Test("names of discs at one place all find room, none over another")
+  func discs() {
+    let labels = (0..<12).map {
+      PlotLabel(number: $0, text: "model \($0)", x: 200, y: 150, radius: 10)
+    }
+    let area = PlotLabel.Box(left: 50, top: 10, right: 480, bottom: 290)
+    let text = PlotLabel.placed(labels, in: area).text
+    let places = text.matches(of: #/<text class="label c\d" x="([0-9.]+)" y="([0-9.]+)">/#).map {
+      (x: Double($0.1) ?? 0, y: Double($0.2) ?? 0)
+    }
+    #expect(places.count == 12)
+    for (number, one) in places.enumerated() {
+      for other in places[..<number] {
+        #expect(abs(one.y - other.y) >= 12 || abs(one.x - other.x) >= 42)
+      }
+    }
   }
 
   @Test("published averages are those of the papers")

@@ -42,6 +42,7 @@ struct Charts {
           + Int(bytes).byteText,
         x: speed, y: accuracy, radius: 22 * (bytes / most).squareRoot())
     }
+    plot.height = 300 + Double(max(0, known.count - 12)) * 8
     return figure(
       plot,
       "\(title). Area is peak memory of training; the largest disc is \(Int(most).byteText). "

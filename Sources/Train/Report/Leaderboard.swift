@@ -39,7 +39,7 @@ struct Leaderboard {
   func markup(_ rules: [TrivialRules]) -> Markup {
     guard !rows.isEmpty else { return "<p>No runs yet.</p>" }
     let heads = columns.map { name in
-      "<th scope=\"col\">\(Leaderboard.title(name))<br><small>\(name)</small></th>" as Markup
+      "<th scope=\"col\">\(title(name))<br><small>\(name)</small></th>" as Markup
     }
     let body = rows.map { row in
       let cells = columns.map { cell(row, $0) }
@@ -62,12 +62,13 @@ struct Leaderboard {
       """
   }
 
-  private static func title(_ dataset: String) -> String {
+  private func title(_ dataset: String) -> String {
     let titles = [
       "listops": "ListOps", "text": "Text", "retrieval": "Retrieval", "image": "Image",
       "pathfinder": "Pathfinder", "pathx": "Path-X",
     ]
-    return ReportData.column(of: dataset).flatMap { titles[$0] } ?? "Dataset"
+    let task = data.datasets.first { $0.summary.name == dataset }?.summary.task
+    return titles[ReportData.column(of: dataset) ?? task ?? ""] ?? task ?? "Dataset"
   }
 
   private func cell(_ row: Row, _ dataset: String) -> Markup {
@@ -121,7 +122,8 @@ struct Leaderboard {
       ? nil : five.map { failures ? ($0 * 5 + 50) / 6 : $0 }
     let below: Markup =
       published.map { "<br><span class=\"published\">\($0.fixed(2))</span>" } ?? ""
-    return "<td>\(ours.map { "<b>\($0.fixed(2))</b>" } ?? "–")\(below)</td>"
+    let value: Markup = ours.map { "<b>\($0.fixed(2))</b>" } ?? "–"
+    return "<td>\(value)\(below)</td>"
   }
 
   private func rulesRows(_ rules: [TrivialRules]) -> Markup {

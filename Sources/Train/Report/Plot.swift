@@ -35,9 +35,13 @@ struct Plot {
   var levels: [(y: Double, label: String)] = []
   var height = 300.0
 
-  private static let width = 480.0
+  static let width = 480.0
   private let left = 56.0
-  private let right = 112.0
+  /// Room for the names at the ends of lines.
+  private var right: Double {
+    let longest = lines.map { PlotLabel.width($0.label) }.max() ?? 0
+    return lines.isEmpty ? 70 : min(170, max(40, longest + 12))
+  }
   private let top = 14.0
   private let bottom = 44.0
 
@@ -139,42 +143,34 @@ struct Plot {
     """
   }
 
-  /// Names beside the ends of lines and beside discs, moved apart where they would overlap.
+  /// Names at the ends of lines, moved apart where they would overlap, and beside discs.
   private var labels: Markup {
-    var wanted: [(x: Double, y: Double, number: Int, text: String)] = []
-    for line in lines where !line.label.isEmpty {
-      guard let last = line.points.last else { continue }
-      wanted.append((Plot.width - right + 6, down(last.y), line.number, line.label))
-    }
-    for disc in discs {
-      wanted.append(
-        (across(disc.x) + disc.radius + 4, down(disc.y), disc.number, disc.label))
-    }
-    let order = wanted.indices.sorted { (wanted[$0].y, $0) < (wanted[$1].y, $1) }
-    let inColumn = !lines.isEmpty
+    let named = lines.filter { !$0.label.isEmpty && !$0.points.isEmpty }
+    let ends = named.map { line in (line, down(line.points.last?.y ?? 0)) }
+      .sorted { $0.1 < $1.1 }
     let places = Plot.apart(
-      order.map { wanted[$0].y }, by: 12.5, within: (top + 2)...(height - bottom),
-      overlap: { one, other in
-        inColumn || abs(wanted[order[one]].x - wanted[order[other]].x) < 90
-      })
-    return zip(order, places).map { index, y in
-      let label = wanted[index]
-      return """
-        <text class="label c\(label.number % 8)" x="\(label.x)" y="\(y + 4)">\(label.text)</text>
-        """
-    }.joined()
+      ends.map(\.1), by: 12.5, within: (top + 2)...max(top + 2, height - bottom))
+    let column = zip(ends, places).map { end, y -> Markup in
+      """
+      <text class="label c\(end.0.number % 8)" x="\(Plot.width - right + 6)" y="\(y + 4)">\(end.0.label)</text>
+      """
+    }
+    let wanted = discs.map { disc in
+      PlotLabel(
+        number: disc.number, text: disc.label, x: across(disc.x), y: down(disc.y),
+        radius: disc.radius)
+    }
+    let area = PlotLabel.Box(left: left, top: top, right: Plot.width, bottom: height - bottom)
+    return column.joined() + PlotLabel.placed(wanted, in: area)
   }
 
-  /// Places in rising order, moved so that neighbours that would overlap keep a distance.
+  /// Places in rising order, moved so that neighbours keep a distance.
   static func apart(
-    _ wanted: [Double], by distance: Double, within range: ClosedRange<Double>,
-    overlap: (Int, Int) -> Bool
+    _ wanted: [Double], by distance: Double, within range: ClosedRange<Double>
   ) -> [Double] {
     var places = wanted
-    for index in places.indices {
-      for earlier in 0..<index where overlap(earlier, index) {
-        places[index] = max(places[index], places[earlier] + distance)
-      }
+    for index in places.indices.dropFirst() {
+      places[index] = max(places[index], places[index - 1] + distance)
     }
     // What was pushed out at the end goes back, and pushes those before it.
     var limit = range.upperBound

@@ -44,6 +44,7 @@ enum ReportStyle {
     svg .middle { text-anchor: middle; } svg .name { font-size: 12px; }
     .grid { stroke: var(--line); stroke-width: 1; }
     .level { stroke: var(--soft); stroke-width: 1; stroke-dasharray: 4 3; }
+    .lead { stroke: var(--soft); stroke-width: .6; }
     .bar { fill: var(--c0); }
     .line polyline { fill: none; stroke: currentColor; stroke-width: 1.6; stroke-linejoin: round; }
     .line .mark { fill: currentColor; }

@@ -88,7 +88,7 @@ struct ScoreTests {
     #expect(lines.first?.hasPrefix("test  40 examples  75.0 % [59.8, 85.8]  loss ") == true)
     #expect(lines.count > 4 && lines[1].hasPrefix("majority class "), "\(outcome.output)")
     #expect(lines[2].hasPrefix("by      range"), "\(outcome.output)")
-    #expect(lines.contains { $0.hasPrefix("depth   1 ") }, "\(outcome.output)")
+    #expect(lines.contains { $0.wholeMatch(of: #/depth +[0-9] +[0-9]+ .*/#) != nil })
     #expect(lines.contains { $0.wholeMatch(of: #/length  [0-9–]+ +[0-9]+ .*/#) != nil })
     #expect(outcome.error == "Next: lra-train report --db data.sqlite\n")
     // Predictions on another split belong to the same row; other ones on this split do not.
