@@ -11,9 +11,10 @@ struct BenchTests {
 
   @Test("every case has speed, memory and the paper's figure; exponents are fitted over lengths")
   func cases() throws {
+    let folder = try TemporaryFolder()
     let outcome = try Program.lraTrain.run(
       tiny + ["--models", "transformer,fnet", "--lengths", "40,1k", "--json", "--quiet"],
-      in: TemporaryFolder().path)
+      in: folder.path)
     #expect(outcome.exit == 0 && outcome.error == "", "\(outcome.error)")
     let json = try #require(
       try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
@@ -43,13 +44,14 @@ struct BenchTests {
   @Test("a case that cannot be measured is named, the others are measured, and the exit code is 1")
   func failure() throws {
     // A million tokens want a matrix of 8 TB, which no machine gives.
+    let folder = try TemporaryFolder()
     let outcome = try Program.lraTrain.run(
-      tiny + ["--models", "synthesizer", "--lengths", "40,1000000"], in: TemporaryFolder().path)
+      tiny + ["--models", "synthesizer", "--lengths", "40,1000000"], in: folder.path)
     #expect(outcome.exit == 1)
     #expect(outcome.output.hasPrefix("synthesizer "), "\(outcome.output)")
     #expect(outcome.error.hasPrefix("synthesizer at 1 000 000: "), "\(outcome.error)")
     let unknown = try Program.lraTrain.run(
-      tiny + ["--models", "fnett", "--lengths", "40"], in: TemporaryFolder().path)
+      tiny + ["--models", "fnett", "--lengths", "40"], in: folder.path)
     #expect(unknown.exit == 64 && unknown.error.hasPrefix("error: model fnett is unknown"))
   }
 }
