@@ -14,6 +14,8 @@ public struct Sweep: Sendable {
     public var database: String
     /// Tasks; nil for all that the database holds.
     public var tasks: [String]?
+    /// The dataset, of one task; nil for the usual one of every task.
+    public var dataset: String?
     /// Models; nil for all.
     public var models: [String]?
     /// Seeds 0..<seeds, at least 1.
@@ -78,17 +80,14 @@ public struct Sweep: Sendable {
     }
     let points = try Sweep.points(of: request.grid)
     trialsPerModel = points.count * request.seeds
-    let held = try DatasetStore(at: request.database).datasets().map(\.task)
-    if held.isEmpty { throw TrainError.emptyDatabase(request.database) }
-    var own: [String] = []
-    for task in held where !Recipe.tasks.contains(task) && !own.contains(task) { own.append(task) }
-    let tasks = request.tasks ?? (Recipe.tasks + own).filter { held.contains($0) }
-    withoutDataset = request.tasks == nil ? Recipe.tasks.filter { !held.contains($0) } : []
+    let (tasks, without) = try Sweep.tasks(of: request)
+    withoutDataset = without
     let models = request.models ?? mechanisms.map(\.name)
     var trials: [Trial] = []
     var unfit: [Unfit] = []
     for task in tasks {
-      let choice = try DatasetChoice.choose(from: request.database, task: task, dataset: nil)
+      let choice = try DatasetChoice.choose(
+        from: request.database, task: task, dataset: request.dataset)
       for model in models {
         do {
           trials += try Sweep.trials(request, choice, model, points)
@@ -106,6 +105,25 @@ public struct Sweep: Sendable {
       ($0.element.seed, $0.offset) < ($1.element.seed, $1.offset)
     }.map(\.element)
     self.unfit = unfit
+  }
+
+  /// The tasks that are trained, and LRA's tasks that `all` cannot mean for want of data.
+  private static func tasks(of request: Request) throws -> (tasks: [String], without: [String]) {
+    let held = try DatasetStore(at: request.database).datasets().map(\.task)
+    if held.isEmpty { throw TrainError.emptyDatabase(request.database) }
+    if let tasks = request.tasks {
+      guard request.dataset == nil || tasks.count == 1 else { throw TrainError.oneTaskForDataset }
+      return (tasks, [])
+    }
+    if let dataset = request.dataset {
+      let chosen = try DatasetChoice.choose(from: request.database, task: nil, dataset: dataset)
+      return ([chosen.task], [])
+    }
+    var own: [String] = []
+    for task in held where !Recipe.tasks.contains(task) && !own.contains(task) { own.append(task) }
+    return (
+      (Recipe.tasks + own).filter { held.contains($0) }, Recipe.tasks.filter { !held.contains($0) }
+    )
   }
 
   private static func trials(

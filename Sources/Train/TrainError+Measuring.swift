@@ -38,6 +38,10 @@ extension TrainError {
     TrainError(.usage, "--seeds is \(count); 1...1000 allowed", next: "--seeds 3 takes 0, 1 and 2")
   }
 
+  /// `--dataset` is of one task.
+  static let oneTaskForDataset = TrainError(
+    .usage, "--dataset is of one task, but several are named", next: "name its task alone")
+
   /// `--grid` does not name a key and different values.
   static func badGrid(_ axis: String) -> TrainError {
     TrainError(

@@ -16,6 +16,8 @@ struct SweepCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
   @OptionGroup var place: DeviceOptions
   @Option(help: "Tasks, comma separated, or all that the database holds.") var tasks = "all"
+  @Option(help: "The dataset, with one task (default: the usual one of every task).")
+  var dataset: String?
   @Option(help: "Models, comma separated, or all.") var models = "all"
   @Option(help: "How many seeds: 3 takes 0, 1 and 2.") var seeds = 1
   @Option(
@@ -42,6 +44,7 @@ struct SweepCommand: ParsableCommand {
     }
     var request = Sweep.Request(database: common.db)
     request.tasks = tasks == "all" ? nil : list(tasks)
+    request.dataset = dataset
     request.models = models == "all" ? nil : list(models)
     request.seeds = seeds
     request.grid = grid

@@ -126,6 +126,11 @@ struct SweepTests {
       (["--select", "test"], "error: --select test: models are selected by validation accuracy"),
       (["--models", "transfomer"], "error: model transfomer is unknown"),
       (["--grid", "train.batch_sise=1,2"], "error: recipe key train.batch_sise is unknown"),
+      (["--dataset", "listops-65"], "error: data.sqlite holds no dataset listops-65;"),
+      (
+        ["--dataset", "listops-64", "--tasks", "listops,text"],
+        "error: --dataset is of one task, but several are named"
+      ),
       (["--seeds", "0"], "error: --seeds is 0; 1...1000 allowed"),
       (["--models", "fnet,fnet"], "error: a task or a model is named twice"),
     ]
