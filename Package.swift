@@ -75,7 +75,7 @@ let trainTargets: [Target] = [
 let executables: [Target.Dependency] = ["lra-data"] + (withTorch ? ["lra-train"] : [])
 
 let excluded = [
-  "EndToEndTests": ["Snapshots", "snapshots.sh"],
+  "EndToEndTests": ["Snapshots", "snapshots.sh", "check_page.py"],
   "FaultTests": ["faulty_calls.py", "flipped_bits.py", "write_order.py", "serve.py"],
   "InteropTests": [
     "read_index.py", "read_pairs.py", "digests.py", "listops_generator.py", "pytorch_oracle.py",

@@ -8,6 +8,7 @@ public final class Interruption: @unchecked Sendable {
   private let lock = NSLock()
   private var received: Int32?
   private let sources: [any DispatchSourceSignal]
+  private var watch: (any DispatchSourceTimer)?
 
   /// Begins to listen; keep one for the time of the process.
   ///
@@ -27,7 +28,23 @@ public final class Interruption: @unchecked Sendable {
     }
   }
 
-  deinit { for source in sources { source.cancel() } }
+  deinit {
+    for source in sources { source.cancel() }
+    watch?.cancel()
+  }
+
+  /// Lets the end of the parent process count as SIGTERM, for a process that works for another.
+  public func endWithParent() {
+    let parent = getppid()
+    let timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "parent"))
+    timer.schedule(deadline: .now(), repeating: 0.5)
+    timer.setEventHandler { [weak self] in
+      guard let self, getppid() != parent, !self.isRequested else { return }
+      kill(getpid(), SIGTERM)
+    }
+    timer.activate()
+    lock.withLock { watch = timer }
+  }
 
   /// The signal that came, nil before.
   public var signalNumber: Int32? { lock.withLock { received } }

@@ -71,11 +71,19 @@ public struct ContactSheet: Sendable {
   ///
   /// - Throws: `diskFull`, `failure`.
   public func publish(_ path: String) throws {
+    let file = try png()
+    try Publication.publish(path) { try $0.write(file) }
+  }
+
+  /// The sheet as a PNG.
+  ///
+  /// - Throws: `failure` when libpng refuses.
+  public func png() throws -> [UInt8] {
     let file = pixels.withUnsafeBufferPointer { pixels in
       PNGEncoder()?.encode(pixels, width: width, height: height) { Array($0) }
     }
     guard let file = file ?? nil else { throw DatasetError.noEncoder() }
-    try Publication.publish(path) { try $0.write(file) }
+    return file
   }
 }
 

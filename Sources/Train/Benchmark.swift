@@ -27,22 +27,6 @@ public struct Benchmark: Sendable {
     }
   }
 
-  /// What was measured at one length.
-  public struct Case: Codable, Sendable, Equatable {
-    /// The model.
-    public var model: String
-    /// Tokens per row.
-    public var length: Int
-    /// Training steps per second.
-    public var stepsPerS: Spread
-    /// Peak resident memory above what the process held before the model was built.
-    public var peakBytes: Int
-    /// The paper's steps per second on its hardware; nil where it gives none.
-    public var paper: Double?
-    /// The loss of the last step, for comparisons.
-    public var loss: Double
-  }
-
   /// The recipe; its `data.max_length` is the length measured.
   public let recipe: Recipe
   /// Steps that count.
@@ -63,50 +47,41 @@ public struct Benchmark: Sendable {
     try recipe.requireMemory(on: device)
     let runner = try ModelRunner(recipe, device: device)
     let updater = try Updater(runner)
-    var rates: [Double] = []
     var loss = 0.0
+    var load = OtherLoad()
+    let rates = try timed(device, begin: { load = OtherLoad() }) { batch in
+      loss = try updater.update(batch).loss
+    }
+    let peak = max(0, Machine.peakBytes - before)
+    let forward = try timed(device, begin: {}) { batch in
+      try withoutGradient {
+        _ = try runner.logits(batch, examples: 0..<batch.count, step: 0, training: false)
+      }
+    }
+    let length = recipe.data.maxLength
+    let others = load.share()
+    let spread = Spread(rates)
+    return Case(
+      model: recipe.model.modelType, length: length, stepsPerS: spread, peakBytes: peak,
+      paper: PaperSpeed.stepsPerSecond(recipe.model.modelType, length: length), loss: loss,
+      forwardPerS: Spread(forward), parameters: runner.classifier.parameters.valueCount,
+      otherLoad: others, disturbed: others > 0.1 || spread.min < 0.8 * spread.median)
+  }
+
+  /// Repetitions per second of some work on drawn batches; the first ones do not count.
+  private func timed(
+    _ device: Device, begin: () -> Void, _ work: (Batch) throws -> Void
+  ) throws -> [Double] {
+    var rates: [Double] = []
     for step in 1...(warmup + steps) {
       let batch = Batch.drawn(step, recipe)
+      if step == warmup + 1 { begin() }
       let clock = ContinuousClock.now
-      loss = try updater.update(batch).loss
+      try work(batch)
       try Engine.synchronize(device)
       if step > warmup { rates.append(1 / (ContinuousClock.now - clock).seconds) }
     }
-    let length = recipe.data.maxLength
-    return Case(
-      model: recipe.model.modelType, length: length, stepsPerS: Spread(rates),
-      peakBytes: max(0, Machine.peakBytes - before),
-      paper: PaperSpeed.stepsPerSecond(recipe.model.modelType, length: length), loss: loss)
-  }
-
-  /// The exponent a of time ~ L^a, fitted to the medians of a model's cases.
-  ///
-  /// - Returns: nil with fewer than two lengths.
-  public static func exponent(_ cases: [Case]) -> Double? {
-    guard Set(cases.map(\.length)).count > 1 else { return nil }
-    let x = cases.map { log(Double($0.length)) }
-    let y = cases.map { -log($0.stepsPerS.median) }
-    let (meanX, meanY) = (x.reduce(0, +) / Double(x.count), y.reduce(0, +) / Double(y.count))
-    let covariance = zip(x, y).reduce(0) { $0 + ($1.0 - meanX) * ($1.1 - meanY) }
-    return covariance / x.reduce(0) { $0 + ($1 - meanX) * ($1 - meanX) }
-  }
-}
-
-/// Table 2 of Tay and others 2020: training steps per second on byte-level text, 4x4 TPU v3 chips.
-enum PaperSpeed {
-  private static let lengths = [1000, 2000, 3000, 4000]
-  private static let table: [String: [Double]] = [
-    "transformer": [8.1, 4.9, 2.3, 1.4], "local": [9.2, 8.4, 7.4, 7.4],
-    "linformer": [9.3, 9.1, 8.5, 7.7], "reformer": [4.4, 2.2, 1.5, 1.1],
-    "sinkhorn": [9.1, 7.9, 6.6, 5.3], "synthesizer": [8.7, 5.7, 6.6, 1.9],
-    "bigbird": [7.4, 3.9, 2.7, 1.5], "linear": [9.1, 9.3, 8.6, 7.8],
-    "performer": [9.5, 9.4, 8.7, 8.0],
-  ]
-
-  /// The paper's figure; 1K stands for 1,000 or 1,024 tokens.
-  static func stepsPerSecond(_ model: String, length: Int) -> Double? {
-    let row = lengths.firstIndex { length == $0 || length == $0 / 1000 * 1024 }
-    return row.flatMap { table[model]?[$0] }
+    return rates
   }
 }
 

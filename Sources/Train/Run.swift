@@ -65,8 +65,10 @@ public struct Run {
     public var loss: Double
     /// What trivial rules reach on the split.
     public var baselines: BaselineScores
+    /// The same accuracy by length, depth or touching targets; nil where there is nothing to tell apart.
+    public var strata: [Stratum]?
 
-    enum CodingKeys: CodingKey { case split, n, accuracy, ci95, loss, baselines }
+    enum CodingKeys: CodingKey { case split, n, accuracy, ci95, loss, baselines, strata }
   }
 
   /// Evaluates a checkpoint on a split.
@@ -79,14 +81,15 @@ public struct Run {
   ) throws -> Report {
     let (runner, data, step) = try prepared(name, database, dataset, device)
     let source = try data.split(split)
-    guard let found = try runner.evaluate(source) else {
+    var right = RightPredictions(source)
+    guard let found = try runner.evaluate(source, collect: { right.add($0, $1) }) else {
       throw TrainError.noCheckpoint(folder.path)
     }
     let interval = found.accuracy.interval
     return Report(
       split: split, step: step, n: found.accuracy.count, accuracy: found.accuracy.value,
       ci95: [interval.lowerBound, interval.upperBound], loss: found.loss,
-      baselines: try data.baselines(on: source))
+      baselines: try data.baselines(on: source), strata: try right.strata())
   }
 
   /// What `predict` prints.

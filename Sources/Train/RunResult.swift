@@ -28,6 +28,7 @@ public struct Score: Codable, Sendable, Equatable {
 struct TestScore {
   let step: Int
   let test: Evaluation
+  let strata: [Stratum]?
 
   func score(validation: Double?) -> Score {
     let interval = test.accuracy.interval
@@ -78,6 +79,9 @@ public struct RunResult: Codable, Sendable, Equatable {
   public var last: Score
   /// What trivial rules reach on the test split.
   public var baselines: BaselineScores
+  /// The accuracy of `best` on the test split by length, depth or touching targets; nil where there is
+  /// nothing to tell apart.
+  public var strata: [Stratum]?
   /// Steps per second of training in this process, evaluations apart.
   public var stepsPerS: Double
   /// Share of training time spent waiting for data.
@@ -94,13 +98,14 @@ public struct RunResult: Codable, Sendable, Equatable {
 
   enum CodingKeys: String, CodingKey {
     case run, state, step, seed, parameters, best, last, baselines, stepsPerS, wait, peakBytes
-    case recipeDigest, dataDigest
+    case recipeDigest, dataDigest, strata
   }
 
   init(
     run: String, state: RunRecord.State, step: Int, seed: Int, parameters: Int, best: Score,
     last: Score,
-    baselines: BaselineScores, stepsPerSecond: Double, wait: Double, peakBytes: Int,
+    baselines: BaselineScores, strata: [Stratum]?, stepsPerSecond: Double, wait: Double,
+    peakBytes: Int,
     recipeDigest: String,
     dataDigest: String, validationMajority: Double
   ) {
@@ -112,6 +117,7 @@ public struct RunResult: Codable, Sendable, Equatable {
     self.best = best
     self.last = last
     self.baselines = baselines
+    self.strata = strata
     stepsPerS = stepsPerSecond
     self.wait = wait
     self.peakBytes = peakBytes

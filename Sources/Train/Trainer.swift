@@ -262,19 +262,26 @@ public final class Trainer {
       step: state.step, seed: recipe.train.randomSeed, parameters: parameterCount,
       best: best.score(validation: state.best?.accuracy),
       last: last.score(validation: state.evaluated?.accuracy),
-      baselines: try data.baselines(on: data.test), stepsPerSecond: meter.stepsPerSecond,
-      wait: meter.wait, peakBytes: max(0, Machine.peakBytes - baselineBytes),
+      baselines: try data.baselines(on: data.test), strata: best.strata,
+      stepsPerSecond: meter.stepsPerSecond, wait: meter.wait,
+      peakBytes: max(0, Machine.peakBytes - baselineBytes),
       recipeDigest: recipe.digestText, dataDigest: data.digest, validationMajority: majority)
   }
 
   private func testScore(step: Int, _ isCancelled: () throws -> Bool) throws -> TestScore {
     try Checkpoint.open(folder, step: step).restore(runner.network.parameters)
-    let limit = data.isMasked ? data.validationLimit : nil
-    guard let test = try runner.evaluate(data.test, limit: limit, isCancelled: isCancelled) else {
+    var right = RightPredictions(data.test)
+    let found = try runner.evaluate(
+      data.test, limit: data.isMasked ? data.validationLimit : nil, isCancelled: isCancelled,
+      collect: { if !data.isMasked { right.add($0, $1) } })
+    guard let test = found else {
       throw TrainError.interrupted(
         folder.path, step: state.step, of: recipe.train.numTrainSteps, database: data.database)
     }
-    return TestScore(step: step, test: test)
+    if data.isMasked { return TestScore(step: step, test: test, strata: nil) }
+    try right.join(runner.group)
+    let strata = runner.group.rank == 0 ? try right.strata() : nil
+    return TestScore(step: step, test: test, strata: strata)
   }
 
   private var progress: Progress {

@@ -19,16 +19,7 @@ struct Evaluate: ParsableCommand {
     let report = try Run(folder).evaluate(
       checkpoint: checkpoint, split: split, database: common.db, dataset: dataset, device: device)
     if common.json { return try JSONOutput.print(command: "eval", report) }
-    let interval =
-      "[\(Format.fraction(report.ci95[0] * 100, 1)), \(Format.fraction(report.ci95[1] * 100, 1))]"
-    Terminal.out(
-      "\(split)  \(Format.count(report.n)) examples  step \(Format.count(report.step))  "
-        + "\(Format.percent(report.accuracy)) \(interval)  loss \(Format.fraction(report.loss, 4))")
-    var rules = "majority class \(Format.percent(report.baselines.majority))"
-    if let first = report.baselines.firstToken {
-      rules += "   first token \(Format.percent(first))"
-    }
-    Terminal.out(rules)
+    printEvaluation(report, step: report.step)
     Terminal.err(
       "Next: lra-train predict \(folder) --split \(split) --out logits.npy --db \(common.db)")
   }

@@ -14,8 +14,8 @@ struct LRATrain: ParsableCommand {
     discussion: "lra-train --db data.sqlite trains the only task there with its default recipe.",
     version: "1.0.0",
     subcommands: [
-      TrainCommand.self, Resume.self, Evaluate.self, Predict.self, Bench.self, Span.self,
-      Models.self,
+      TrainCommand.self, Resume.self, Evaluate.self, Predict.self, ScoreCommand.self,
+      SweepCommand.self, Bench.self, Span.self, ReportCommand.self, Models.self,
     ],
     defaultSubcommand: TrainCommand.self)
 

@@ -30,6 +30,7 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "Folder of runs.") var out = "runs"
   @Flag(name: .customLong("dry-run"), help: "Print the resolved recipe and stop.") var dryRun =
     false
+  @Flag(name: .customLong("end-with-parent"), help: .hidden) var endWithParent = false
 
   func run() throws {
     let choice = try DatasetChoice.choose(from: common.db, task: task, dataset: dataset)
@@ -48,7 +49,8 @@ struct TrainCommand: ParsableCommand {
     if let result = RunResult.read(folder), result.step == resolved.train.numTrainSteps {
       return try RunPrinter(common, resolved, rank: group.rank).alreadyDone(result)
     }
-    try train(resolved, in: folder, common, device: device, group: group)
+    try train(
+      resolved, in: folder, common, device: device, group: group, endWithParent: endWithParent)
   }
 
   private func printPlan(_ recipe: Recipe) throws {
@@ -70,9 +72,10 @@ struct TrainCommand: ParsableCommand {
 /// Trains in a folder until the end or a signal, showing progress.
 func train(
   _ recipe: Recipe, in folder: RunFolder, _ common: CommonOptions, device: Device,
-  group: ProcessGroup
+  group: ProcessGroup, endWithParent: Bool = false
 ) throws {
   let interruption = Interruption()
+  if endWithParent { interruption.endWithParent() }
   let printer = RunPrinter(common, recipe, rank: group.rank)
   let data = try RunData(recipe, database: common.db)
   let trainer = try Trainer(recipe, in: folder, data: data, device: device, group: group)

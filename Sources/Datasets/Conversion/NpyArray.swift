@@ -1,17 +1,20 @@
 /// The header of a NumPy file, versions 1.0 to 3.0: what elements there are, and how many.
 ///
-/// Integers of 1, 2, 4 and 8 bytes and texts, in C order. Everything else is refused, pickled objects
-/// before all, and nothing is allocated before sizes are checked.
+/// Integers of 1, 2, 4 and 8 bytes and texts, in C order, and real numbers where they are asked for.
+/// Everything else is refused, pickled objects before all, and nothing is allocated before sizes are
+/// checked.
 struct NpyArray: Equatable {
   enum Element: Equatable {
     case integer(bytes: Int, isSigned: Bool)
     /// Fixed-width text of so many bytes (`S`) or of so many code points of four bytes (`U`).
     case text(width: Int, isWide: Bool)
+    /// An IEEE number of 4 or 8 bytes.
+    case real(bytes: Int)
 
     /// Bytes of one element.
     var bytes: Int {
       switch self {
-      case .integer(let bytes, _): bytes
+      case .integer(let bytes, _), .real(let bytes): bytes
       case .text(let width, let isWide): isWide ? 4 * width : width
       }
     }
@@ -55,7 +58,10 @@ struct NpyArray: Equatable {
   /// - Parameters:
   ///   - header: so many bytes as `headerBytes` says.
   ///   - fileBytes: the size of the whole file; nil when it is not known.
-  init(_ header: UnsafeRawBufferPointer, fileBytes: Int?) throws(MalformedBytes) {
+  ///   - reals: real numbers are expected, and nothing else.
+  init(
+    _ header: UnsafeRawBufferPointer, fileBytes: Int?, reals: Bool = false
+  ) throws(MalformedBytes) {
     let bytes = try NpyArray.headerBytes(
       UnsafeRawBufferPointer(rebasing: header[..<min(12, header.count)]))
     guard header.count >= bytes else { throw MalformedBytes(header.count, "cut in its header") }
@@ -66,7 +72,8 @@ struct NpyArray: Equatable {
     else {
       throw MalformedBytes(from, "a header without descr, fortran_order or shape")
     }
-    (element, isBigEndian) = try NpyArray.element(descr.text, at: descr.byte)
+    (element, isBigEndian) = try NpyArray.element(
+      descr.text, at: descr.byte, reals: reals)
     guard !isFortran.value else {
       throw MalformedBytes(
         isFortran.byte,
@@ -91,29 +98,33 @@ struct NpyArray: Equatable {
   }
 
   private static func element(
-    _ descr: String, at byte: Int
+    _ descr: String, at byte: Int, reals: Bool
   ) throws(MalformedBytes) -> (Element, isBigEndian: Bool) {
     let order = descr.first ?? " "
     let kind = descr.dropFirst().first ?? " "
     let width = descr.count <= 10 ? Int(descr.dropFirst(2)) ?? -1 : -1
     let isBigEndian = order == ">"
-    guard "<>|=".contains(order) else { throw unread(descr, at: byte) }
+    guard "<>|=".contains(order) else { throw unread(descr, at: byte, reals: reals) }
     switch (kind, width) {
+    case ("f", 4) where reals, ("f", 8) where reals: return (.real(bytes: width), isBigEndian)
+    case _ where reals: throw unread(descr, at: byte, reals: true)
     case ("u", 1), ("i", 1), ("u", 2), ("i", 2), ("u", 4), ("i", 4), ("i", 8), ("u", 8):
       return (.integer(bytes: width, isSigned: kind == "i"), isBigEndian)
     case ("S", 1...65_536): return (.text(width: width, isWide: false), isBigEndian)
     case ("U", 1...65_536): return (.text(width: width, isWide: true), isBigEndian)
-    default: throw unread(descr, at: byte)
+    default: throw unread(descr, at: byte, reals: false)
     }
   }
 
-  private static func unread(_ descr: String, at byte: Int) -> MalformedBytes {
+  private static func unread(_ descr: String, at byte: Int, reals: Bool) -> MalformedBytes {
+    let read =
+      reals ? "real numbers of 4 and 8 bytes are read" : "integers of 1, 2, 4 and 8 bytes are read"
     let shown = CanonicalJSON.quoted(String(descr.prefix(20)))
     return MalformedBytes(
       byte,
       descr.contains("O")
         ? "elements of type \(shown) are pickled Python objects, which are never read"
-        : "elements of type \(shown); integers of 1, 2, 4 and 8 bytes are read")
+        : "elements of type \(shown); \(read)")
   }
 }
 

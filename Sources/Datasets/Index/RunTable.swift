@@ -15,6 +15,8 @@ public struct RunRecord: Sendable, Equatable {
     case diverged
     /// It never left the level of the trivial baselines.
     case plateau
+    /// It ended with another error, such as one of the model.
+    case failed
   }
 
   /// The run's name, such as `listops-transformer-small-0`.

@@ -8,7 +8,10 @@ import ToolRunner
 struct TrainHelpTests {
   @Test(
     "help is the snapshot",
-    arguments: ["", "train", "resume", "eval", "predict", "bench", "span", "models"])
+    arguments: [
+      "", "train", "resume", "eval", "predict", "score", "sweep", "bench", "span", "report",
+      "models",
+    ])
   func help(command: String) throws {
     let words = command.split(separator: " ").map(String.init)
     let folder = try TemporaryFolder()

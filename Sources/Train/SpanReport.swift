@@ -1,0 +1,66 @@
+import Datasets
+import Foundation
+
+/// The required attention span of a run, as `span.json` in its folder holds it.
+///
+/// The span of a head is the mean distance |i - j| between a position and what it attends to,
+/// weighted by attention, over the real positions of validation examples.
+public struct SpanReport: Codable, Sendable, Equatable {
+  /// The heads of a layer, in tokens.
+  public struct Layer: Codable, Sendable, Equatable {
+    /// The span of each head.
+    public var heads: [Double]
+
+    /// A layer of these heads.
+    public init(heads: [Double]) { self.heads = heads }
+  }
+
+  /// The form of the file.
+  public var schema = 1
+  /// The split.
+  public var split: String
+  /// The checkpoint's step.
+  public var step: Int
+  /// Examples.
+  public var examples: Int
+  /// From the first layer to the last.
+  public var layers: [Layer]
+  /// The mean over layers and heads.
+  public var mean: Double
+  /// What uniform attention gives: the mean of (n^2 - 1) / (3 n) over the real lengths n.
+  public var uniform: Double
+
+  /// A report of its parts.
+  public init(
+    split: String, step: Int, examples: Int, layers: [Layer], mean: Double, uniform: Double
+  ) {
+    self.split = split
+    self.step = step
+    self.examples = examples
+    self.layers = layers
+    self.mean = mean
+    self.uniform = uniform
+  }
+
+  /// Writes `span.json` into a run's folder.
+  public func save(in folder: RunFolder) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    let json = try encoder.encode(self)
+    try Publication.publish(SpanReport.path(folder)) { try $0.write(Array(json) + [10]) }
+  }
+
+  /// What a run's folder holds; nil when there is none, or it is not one.
+  public static func read(_ folder: RunFolder) -> SpanReport? {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    guard let data = FileManager.default.contents(atPath: path(folder)),
+      let found = try? decoder.decode(SpanReport.self, from: data),
+      (found.layers.flatMap(\.heads) + [found.mean, found.uniform]).allSatisfy({ $0.isFinite })
+    else { return nil }
+    return found
+  }
+
+  private static func path(_ folder: RunFolder) -> String { folder.path + "/span.json" }
+}

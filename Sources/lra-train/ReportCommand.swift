@@ -1,0 +1,33 @@
+import ArgumentParser
+import Console
+import Train
+
+/// `lra-train report`: the page that shows what was run.
+struct ReportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "report", abstract: "Write a page of all runs: index.html, static, one file.",
+    discussion: """
+      Leaderboard beside published values, speed against accuracy, cost by length, curves, attention \
+      span, data, and every run with the command that repeats it. No scripts, nothing from elsewhere.
+      """)
+
+  @OptionGroup var common: CommonOptions
+  @Option(help: "The folder of the page.") var out = "report"
+  @Option(
+    parsing: .singleValue,
+    help: ArgumentHelp(
+      "What lra-train bench --json printed, for cost by length (repeatable).", valueName: "file"))
+  var bench: [String] = []
+  @Flag(name: .customLong("dry-run"), help: "Make the page, but write nothing.") var dryRun = false
+
+  func run() throws {
+    let outcome = try Report(database: common.db, out: out, benches: bench).write(dryRun: dryRun)
+    if common.json { return try JSONOutput.print(command: "report", outcome) }
+    Terminal.out(
+      "\(dryRun ? "would write " : "")\(outcome.out)  \(Format.count(outcome.runs)) runs  "
+        + Format.bytes(outcome.bytes))
+    if outcome.runs == 0 && !common.quiet {
+      Terminal.err("Next: lra-train --db \(shellQuoted(common.db))")
+    }
+  }
+}
