@@ -55,7 +55,7 @@ public struct Benchmark: Sendable {
     let peak = max(0, Machine.peakBytes - before)
     let forward = try timed(device, begin: {}) { batch in
       try withoutGradient {
-        _ = try runner.logits(batch, examples: 0..<batch.count, step: 0, training: false)
+        _ = try runner.measured(batch, examples: 0..<batch.count, step: 0, training: false)
       }
     }
     let length = recipe.data.maxLength
@@ -64,7 +64,7 @@ public struct Benchmark: Sendable {
     return Case(
       model: recipe.model.modelType, length: length, stepsPerS: spread, peakBytes: peak,
       paper: PaperSpeed.stepsPerSecond(recipe.model.modelType, length: length), loss: loss,
-      forwardPerS: Spread(forward), parameters: runner.classifier.parameters.valueCount,
+      forwardPerS: Spread(forward), parameters: runner.network.parameters.valueCount,
       otherLoad: others, disturbed: others > 0.1 || spread.min < 0.8 * spread.median)
   }
 

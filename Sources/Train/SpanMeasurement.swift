@@ -3,28 +3,6 @@ import Datasets
 import Foundation
 import Tensors
 
-/// What `span` prints and leaves in the run's folder as `span.json`.
-public struct SpanReport: Codable, Sendable, Equatable {
-  /// A layer.
-  public struct Layer: Codable, Sendable, Equatable {
-    /// Mean distance per head, in tokens.
-    public var heads: [Double]
-  }
-
-  /// The split.
-  public var split: String
-  /// The checkpoint's step.
-  public var step: Int
-  /// Sequences measured; documents of pairs count each.
-  public var examples: Int
-  /// Layers, from the input on.
-  public var layers: [Layer]
-  /// The mean over all layers and heads, in tokens: the required attention span.
-  public var mean: Double
-  /// The same of uniform attention over the same sequences.
-  public var uniform: Double
-}
-
 extension Run {
   /// Measures the required attention span of a checkpoint over random examples of a split.
   ///
@@ -55,10 +33,7 @@ extension Run {
       split: split, step: step, examples: span.sequences,
       layers: span.layers.map { SpanReport.Layer(heads: $0) },
       mean: heads.reduce(0, +) / Double(max(1, heads.count)), uniform: span.uniform)
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys]
-    let json = try encoder.encode(report)
-    try Publication.publish(folder.spanPath) { try $0.write([UInt8](json) + [10]) }
+    try report.save(in: folder)
     return report
   }
 }

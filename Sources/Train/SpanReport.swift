@@ -15,13 +15,11 @@ public struct SpanReport: Codable, Sendable, Equatable {
     public init(heads: [Double]) { self.heads = heads }
   }
 
-  /// The form of the file.
-  public var schema = 1
   /// The split.
   public var split: String
   /// The checkpoint's step.
   public var step: Int
-  /// Examples.
+  /// Sequences measured; documents of pairs count each.
   public var examples: Int
   /// From the first layer to the last.
   public var layers: [Layer]
@@ -45,22 +43,17 @@ public struct SpanReport: Codable, Sendable, Equatable {
   /// Writes `span.json` into a run's folder.
   public func save(in folder: RunFolder) throws {
     let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    encoder.keyEncodingStrategy = .convertToSnakeCase
+    encoder.outputFormatting = [.sortedKeys]
     let json = try encoder.encode(self)
-    try Publication.publish(SpanReport.path(folder)) { try $0.write(Array(json) + [10]) }
+    try Publication.publish(folder.spanPath) { try $0.write(Array(json) + [10]) }
   }
 
   /// What a run's folder holds; nil when there is none, or it is not one.
   public static func read(_ folder: RunFolder) -> SpanReport? {
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
-    guard let data = FileManager.default.contents(atPath: path(folder)),
-      let found = try? decoder.decode(SpanReport.self, from: data),
+    guard let data = FileManager.default.contents(atPath: folder.spanPath),
+      let found = try? JSONDecoder().decode(SpanReport.self, from: data),
       (found.layers.flatMap(\.heads) + [found.mean, found.uniform]).allSatisfy({ $0.isFinite })
     else { return nil }
     return found
   }
-
-  private static func path(_ folder: RunFolder) -> String { folder.path + "/span.json" }
 }

@@ -271,14 +271,15 @@ public final class Trainer {
   private func testScore(step: Int, _ isCancelled: () throws -> Bool) throws -> TestScore {
     try Checkpoint.open(folder, step: step).restore(runner.network.parameters)
     var right = RightPredictions(data.test)
+    let masked = data.isMasked
     let found = try runner.evaluate(
-      data.test, limit: data.isMasked ? data.validationLimit : nil, isCancelled: isCancelled,
-      collect: { if !data.isMasked { right.add($0, $1) } })
+      data.test, limit: masked ? data.validationLimit : nil, isCancelled: isCancelled,
+      collect: { if !masked { right.add($0, $1) } })
     guard let test = found else {
       throw TrainError.interrupted(
         folder.path, step: state.step, of: recipe.train.numTrainSteps, database: data.database)
     }
-    if data.isMasked { return TestScore(step: step, test: test, strata: nil) }
+    if masked { return TestScore(step: step, test: test, strata: nil) }
     try right.join(runner.group)
     let strata = runner.group.rank == 0 ? try right.strata() : nil
     return TestScore(step: step, test: test, strata: strata)
