@@ -51,5 +51,8 @@ while read -r name task model keys; do
   "$binaries/lra-train" predict "$run" --quiet --out "$name.npy" >/dev/null 2>&1
   echo "$run $name.npy data.sqlite" >>runs.txt
 done <"$oracles/cases.txt"
-"$python" "$oracles/rebuild.py" --list runs.txt --faults 3 --processes "$(nproc)" >results.jsonl
-"$python" "$oracles/table.py" results.jsonl
+for share in 1 2; do
+  "$python" "$oracles/rebuild.py" --list runs.txt --faults 3 --share $share/2 >results-$share.jsonl &
+done
+wait
+"$python" "$oracles/table.py" results-1.jsonl results-2.jsonl

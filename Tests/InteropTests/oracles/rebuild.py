@@ -15,7 +15,6 @@ TIE to falling the other way is counted under `ties` and not compared: rounding 
 """
 import argparse
 import json
-import multiprocessing
 import sys
 
 import numpy as np
@@ -167,14 +166,14 @@ def main():
     parser.add_argument("--checkpoint", default="best")
     parser.add_argument("--split", default="test")
     parser.add_argument("--faults", type=int, default=0)
-    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--share", default="1/1", help="of the list: 2/3 is every third line, from the second")
     given = parser.parse_args()
     jobs = [line.split() for line in open(given.list)] if given.list else [
         [given.run, given.logits, given.database]]
-    jobs = [(*job, given.checkpoint, given.split, given.faults) for job in jobs]
-    with multiprocessing.Pool(given.processes) as pool:
-        for result in pool.starmap(compare, jobs, 1):
-            print(json.dumps(result), flush=True)
+    number, shares = map(int, given.share.split("/"))
+    for job in jobs[number - 1::shares]:
+        print(json.dumps(compare(*job, given.checkpoint, given.split, given.faults)), flush=True)
+
 
 
 if __name__ == "__main__":

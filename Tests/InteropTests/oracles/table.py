@@ -1,4 +1,4 @@
-"""Prints the results of rebuild.py as a table: table.py RESULTS.jsonl"""
+"""Prints the results of rebuild.py as a table: table.py RESULTS.jsonl..."""
 import json
 import re
 import sys
@@ -9,7 +9,8 @@ def folded(names):
     return sorted({re.sub(r"(?<=\.)\d+", "{i}", name) for name in names})
 
 
-rows = [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")]
+rows = [json.loads(line) for path in sys.argv[1:] for line in open(path, encoding="utf-8")]
+rows.sort(key=lambda row: row["run"])
 print("| model | largest difference | largest logit | examples | ties | tensors | least effect | without effect |")
 print("|---|---|---|---|---|---|---|---|")
 for row in rows:
