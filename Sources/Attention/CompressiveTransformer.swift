@@ -18,6 +18,16 @@ import Tensors
 ///
 /// Rae and others 2019, arXiv 1911.05507, section 3 and algorithms 1 and 2. Deviation: u and w belong to a
 /// layer; of the paper's kinds of compression, dilated convolutions and most-used are not here.
+///
+/// Tensors under `blocks.{i}.attn`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
+/// | `out` | [D, H E] + [D] | projection back |
+/// | `compressive_transformer.r.weight` | [H E, D] | W_r |
+/// | `compressive_transformer.{u,w}` | [H, 1, E] | u and w |
+/// | `compressive_transformer.conv` | [D, D, c] + [D] | the convolution, [out, in, token of the slot] |
 public struct CompressiveTransformer: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {

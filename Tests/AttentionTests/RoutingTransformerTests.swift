@@ -154,8 +154,9 @@ import Testing
     }
     // Two queries and two keys choose at most four of a head's eight.
     #expect(stayed.count >= 8 && stayed.count < 16)
-    let norms = (0..<16).map { row in
-      (0..<4).map { after[row * 4 + $0] * after[row * 4 + $0] }.reduce(0, +)
+    let norms = (0..<16).map { row -> Double in
+      let values: ArraySlice<Double> = after[(row * 4)..<(row * 4 + 4)]
+      return values.reduce(0.0) { $0 + $1 * $1 }
     }
     #expect(norms.allSatisfy { abs($0 - 1) < 1e-5 })
   }
