@@ -20,18 +20,22 @@ public enum DatasetChoice {
       }
       return try checked(found, task: task, named: true, in: database)
     }
-    let tasks = unique(all.map(\.task))
+    let tasks = unique(all.map { $0.trainingTask })
     guard let task = task ?? (tasks.count == 1 ? tasks.first : nil) else {
       throw all.isEmpty
         ? TrainError.emptyDatabase(database)
         : TrainError.severalTasks(tasks, in: database, datasets: all.count)
     }
-    let fitting = all.filter { $0.task == task }
+    var fitting = all.filter { $0.trainingTask == task }
+    if fitting.isEmpty { fitting = all.filter { $0.task == task } }
     guard let first = fitting.first else {
       throw TrainError.noDataset(ofTask: task, in: database, held: all.map(\.name))
     }
     if fitting.count == 1 { return try checked(first, task: task, named: true, in: database) }
-    let canonical = ["listops": "listops-2k", "pathfinder": "pathfinder32-hard"][task] ?? task
+    let canonical =
+      [
+        "listops": "listops-2k", "pathfinder": "pathfinder32-hard", "pathx": "pathfinder128-hard",
+      ][task] ?? task
     guard let usual = fitting.first(where: { $0.name == canonical }) else {
       throw TrainError.severalDatasets(fitting.map(\.name), ofTask: task, in: database)
     }
@@ -41,25 +45,45 @@ public enum DatasetChoice {
   private static func checked(
     _ dataset: DatasetSummary, task: String?, named: Bool, in database: String
   ) throws -> (task: String, dataset: RecipeRequest.Dataset) {
-    if let task, task != dataset.task {
-      throw TrainError.otherTask(dataset.name, has: dataset.task, asked: task)
+    if let task, task != dataset.trainingTask && task != dataset.task {
+      throw TrainError.otherTask(dataset.name, has: dataset.trainingTask, asked: task)
     }
     guard dataset.complete else { throw TrainError.incomplete(dataset.name, in: database) }
-    // ListOps knows its longest expression; documents are stored whole and cut at load.
-    let parameters =
-      (try? JSONSerialization.jsonObject(with: Data(dataset.config.utf8))) as? [String: Any]
+    // ListOps and Pathfinder know their longest sequence; documents are stored whole and cut at load.
+    let parameters = dataset.parameters
     var chosen = RecipeRequest.Dataset(
-      name: dataset.name, maxLength: parameters?["max_length"] as? Int, named: named)
+      name: dataset.name, maxLength: parameters?["max_length"] as? Int ?? dataset.pixels,
+      named: named)
     if !Recipe.tasks.contains(dataset.task), let classes = parameters?["num_classes"] as? Int,
       let ids = parameters?["vocabulary_size"] as? Int
     {
       chosen.ownShape = .init(numClasses: classes, vocabularySize: ids)
     }
-    return (dataset.task, chosen)
+    return (task ?? dataset.trainingTask, chosen)
   }
 
   private static func unique(_ names: [String]) -> [String] {
     names.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+  }
+}
+
+extension DatasetSummary {
+  /// Pathfinder's images from this many pixels on are Path-X, LRA's sixth task.
+  private static let pathxPixels = 128 * 128
+
+  fileprivate var parameters: [String: Any]? {
+    (try? JSONSerialization.jsonObject(with: Data(config.utf8))) as? [String: Any]
+  }
+
+  /// Pixels of one of Pathfinder's images; nil for other tasks.
+  fileprivate var pixels: Int? {
+    guard task == "pathfinder", let size = parameters?["size"] as? Int else { return nil }
+    return size * size
+  }
+
+  /// The task as recipes name it: `pathx` for Pathfinder's large images.
+  fileprivate var trainingTask: String {
+    (pixels ?? 0) >= DatasetSummary.pathxPixels ? "pathx" : task
   }
 }
 
