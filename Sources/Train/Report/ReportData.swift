@@ -16,11 +16,21 @@ struct ReportRun {
     self.record = record
     self.metrics = metrics
     folder = RunFolder(path: store.file(record.path))
-    recipe = try? Recipe(yaml: record.recipe)
+    recipe = ReportRun.recipe(record.recipe)
     let digest = Digest.hex(record.recipeSHA256)
     let found = RunResult.read(folder)
     result = found?.recipeDigest == digest ? found : nil
     span = recipe == nil ? nil : SpanReport.read(folder)
+  }
+
+  /// A recipe as it was written, with the defaults of keys that came later; nil for a scored model.
+  private static func recipe(_ text: String) -> Recipe? {
+    if let complete = try? Recipe(yaml: text) { return complete }
+    guard !text.hasPrefix(Scoring.mark), let node = try? Recipe.compose(text, name: "recipe")
+    else { return nil }
+    var recipe = Recipe()
+    _ = recipe.apply(RecipeOverlay(node))
+    return recipe
   }
 
   /// Whether the model was trained elsewhere.

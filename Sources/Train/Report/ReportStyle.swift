@@ -49,7 +49,8 @@ enum ReportStyle {
     .line polyline { fill: none; stroke: currentColor; stroke-width: 1.6; stroke-linejoin: round; }
     .line .mark { fill: currentColor; }
     .disc circle { fill: currentColor; fill-opacity: .35; stroke: currentColor; }
-    svg .label { fill: currentColor; }
+    svg .label { fill: currentColor; stroke: var(--page); stroke-width: 3px; paint-order: stroke;
+      stroke-linejoin: round; }
     .c0 { color: var(--c0); } .c1 { color: var(--c1); } .c2 { color: var(--c2); }
     .c3 { color: var(--c3); } .c4 { color: var(--c4); } .c5 { color: var(--c5); }
     .c6 { color: var(--c6); } .c7 { color: var(--c7); }
