@@ -128,42 +128,6 @@ import Testing
     }
   }
 
-  @Test("rotary positions turn factored queries and keys too")
-  func rotary() throws {
-    var rotary = model(1)
-    (rotary.modelType, rotary.attention, rotary.position) = ("transformer", [:], .rotary)
-    let classifier = try Classifier(rotary, key: RandomKey(seed: 0))
-    let whole = try logits(classifier)
-    for layer in classifier.parameters.compactMap(\.layer) where layer.weight.value.count == 256 {
-      try layer.factor(rank: 16, .svd, key: RandomKey(seed: 0))
-    }
-    #expect(difference(try logits(classifier), whole) < 1e-5)
-    rotary.position = .none
-    let still = try Classifier(rotary, key: RandomKey(seed: 0))
-    #expect(difference(try logits(still), whole) > 1e-3)
-  }
-
-  @Test("drawn factors are a pure function of the seed; those of a dense matrix are its best")
-  func start() throws {
-    let same = try (0..<2).map { _ in try logits(Classifier(model(3), key: RandomKey(seed: 4))) }
-    #expect(same[0] == same[1])
-    #expect(try logits(Classifier(model(3), key: RandomKey(seed: 5))) != same[0])
-    let drawn = try Classifier(model(3), key: RandomKey(seed: 4)).parameters
-      .filter { $0.name.hasSuffix(".v.weight") }.map { try $0.parameter.value.floats() }
-    #expect(drawn.count == 12 && Set(drawn).count == 12)
-    let dense = try Classifier(model(40), key: RandomKey(seed: 4))
-    let factored = try Classifier(model(5, fromDense: true), key: RandomKey(seed: 4))
-    let values = Dictionary(
-      uniqueKeysWithValues: factored.parameters.map { ($0.name, $0.parameter.value) })
-    for named in dense.parameters where named.name.hasSuffix("attn.q.weight") {
-      let stem = named.name.dropLast("weight".count)
-      let (left, right) = try named.parameter.value.factors(rank: 5)
-      let product = try #require(values["\(stem)u.weight"]).matmul(
-        #require(values["\(stem)v.weight"]))
-      #expect(difference(try product.doubles(), try left.matmul(right).doubles()) < 1e-5)
-    }
-  }
-
   @Test("a rank of 0 is refused")
   func badConfiguration() {
     #expect(throws: AttentionError.self) { try Classifier(model(0), key: RandomKey(seed: 0)) }
