@@ -39,7 +39,7 @@ public struct Performer: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "performer", summary: "softmax by m positive random features", time: "L m d",
+    name: "performer", summary: "softmax by m random features", time: "L m d",
     memory: "L m", directions: [.bidirectional, .causal], paper: "2009.14794",
     attentionDropout: false)
   /// 256 features, orthogonal and uniformly distributed.

@@ -18,7 +18,7 @@ public struct PerformerReLU: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "performer_relu", summary: "features ReLU + 1e-3, LRA's Performer", time: "L d^2",
+    name: "performer_relu", summary: "ReLU features, LRA's Performer", time: "L d^2",
     memory: "L d", directions: [.bidirectional, .causal], paper: "2009.14794",
     attentionDropout: false)
   /// Padding is not attended.

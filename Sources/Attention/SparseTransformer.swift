@@ -57,7 +57,7 @@ public struct SparseTransformer: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "sparse_transformer", summary: "blocks and their summaries, or strides",
+    name: "sparse_transformer", summary: "blocks and summaries, or strides",
     time: "L^1.5 d", memory: "L^1.5", directions: [.bidirectional, .causal],
     paper: "1904.10509")
   /// Fixed pattern, blocks of 64, summaries of 8.

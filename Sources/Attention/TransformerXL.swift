@@ -27,7 +27,7 @@ public struct TransformerXL: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "transformer_xl", summary: "segments with memory, relative places",
+    name: "transformer_xl", summary: "segments with memory, by distance",
     time: "L (s+M) d", memory: "L (s+M)", directions: [.bidirectional, .causal],
     paper: "1901.02860")
   /// Segments and memory of 256 tokens: at 16,384 tokens a layer in training holds 253 MiB for each head;
