@@ -8,7 +8,7 @@ import Tensors
 /// width and stride c, by their mean, or by their largest features. Memories are inputs of the same layer and
 /// carry no gradient. Places enter as distances, as in Transformer-XL, where a slot counts as one step. Since a
 /// whole sequence is at hand, all segments are computed at once: the outputs are those of reading segment by
-/// segment. Time is O(L·(s + M + C)·D), memory O(L·(s + M + C)). Causal as published; the bidirectional form
+/// segment. With w = s + M + C time is O(L·w·D), memory O(L·w). Causal as published; the bidirectional form
 /// sees all of its segment. Padded keys are not attended.
 ///
 /// The convolution learns from an auxiliary loss alone, and nothing else learns from that: in training, for each
@@ -56,8 +56,8 @@ public struct CompressiveTransformer: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "compressive_transformer", summary: "Transformer-XL with compressed memory",
-    time: "L (s+M+C) d", memory: "L (s+M+C)", directions: [.bidirectional, .causal],
+    name: "compressive_transformer", summary: "segments with compressed memory",
+    time: "L w d", memory: "L w", directions: [.bidirectional, .causal],
     paper: "1911.05507")
   /// Segments, memory and compressed memory of 128, four tokens to a slot.
   public static let defaults = Configuration()

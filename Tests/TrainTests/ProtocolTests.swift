@@ -54,10 +54,10 @@ struct ProtocolTests {
         ])
       let runner = try ModelRunner(recipe, device: .cpu)
       let updater = try Updater(runner)
-      let kept = try runner.classifier.parameters.map { try $0.parameter.value.floats() }
+      let kept = try runner.network.parameters.map { try $0.parameter.value.floats() }
       let outcome = try updater.update(.drawn(1, recipe))
       #expect(outcome.loss.isFinite && outcome.loss > 0, "\(name) \(task) \(mechanism.name)")
-      let changed = try runner.classifier.parameters.map { try $0.parameter.value.floats() }
+      let changed = try runner.network.parameters.map { try $0.parameter.value.floats() }
       #expect(changed != kept, "\(name) \(task) \(mechanism.name)")
     }
   }
