@@ -107,14 +107,14 @@ import Testing
       #expect(recipe.modelConfiguration.vocabularySize == 256)
       let runner = try ModelRunner(recipe, device: .cpu)
       let logits = { (batch: Batch) in
-        try runner.logits(batch, examples: 0..<1, step: 1, training: false).floats()
+        try runner.measured(batch, examples: 0..<1, step: 1, training: false).logits.floats()
       }
       let blackFirst = [0] + grey[1...]
       let before = try [grey, blackFirst].map { try logits(batch([Array($0)])) }
       // What black pixels are embedded as changes nothing for a CLS vector that sees no black; with a
       // black first pixel it is masked itself, and sees the mean of everything.
       let token = try #require(
-        runner.classifier.parameters.first { $0.name == "embed.token.weight" }
+        runner.network.parameters.first { $0.name == "embed.token.weight" }
       ).parameter.value
       let rows = try token.floats()
       try withoutGradient {

@@ -65,7 +65,7 @@ struct StepEffectsTests {
     // The convolution has its gradient from the auxiliary loss alone.
     try auxiliary.backward()
     let name = "blocks.1.attn.compressive_transformer.conv.weight"
-    let kernel = try #require(runner.classifier.parameters.first { $0.name == name }).parameter
+    let kernel = try #require(runner.network.parameters.first { $0.name == name }).parameter
       .value
     let whole = try #require(kernel.gradient).doubles()
     let outcome = try Updater(runner).update(batch)
