@@ -27,7 +27,7 @@ public struct CosFormer: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "cosformer", summary: "ReLU features times cos of distance", time: "L d^2",
+    name: "cosformer", summary: "ReLU features, cos of distance", time: "L d^2",
     memory: "L d", directions: [.bidirectional, .causal], paper: "2202.08791",
     attentionDropout: false)
   /// M is the longest length.

@@ -1,6 +1,6 @@
 import Tensors
 
-/// Local attention: softmax within blocks of b tokens.
+/// Local attention: softmax in blocks of b tokens.
 ///
 /// A token attends to its own block, and to whole neighbouring blocks if asked to, in O(L·b·D) time
 /// and O(L·b) memory. Blocks begin at the first token, so padding behind a row changes nothing; keys

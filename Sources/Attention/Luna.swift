@@ -36,7 +36,7 @@ public struct Luna: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "luna", summary: "packed into p vectors and read back", time: "L p d",
+    name: "luna", summary: "packed into p vectors, read back", time: "L p d",
     memory: "L p", directions: [.bidirectional], paper: "2106.01540")
   /// 128 memory vectors.
   public static let defaults = Configuration()

@@ -25,7 +25,7 @@ public struct MemoryCompressed: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "memory_compressed", summary: "keys and values convolved, stride f",
+    name: "memory_compressed", summary: "keys, values convolved, stride f",
     time: "L^2/f d", memory: "L^2/f", directions: [.bidirectional, .causal], paper: "1801.10198")
   /// Three tokens to a slot.
   public static let defaults = Configuration()

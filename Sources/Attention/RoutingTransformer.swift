@@ -42,7 +42,7 @@ public struct RoutingTransformer: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "routing_transformer", summary: "softmax within clusters of content",
+    name: "routing_transformer", summary: "softmax in clusters of content",
     time: "L^1.5 d", memory: "L^1.5", directions: [.bidirectional], paper: "2003.05997")
   /// √L clusters.
   public static let defaults = Configuration()

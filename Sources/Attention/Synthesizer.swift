@@ -64,7 +64,7 @@ public struct Synthesizer: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "synthesizer", summary: "logits learned or from tokens alone", time: "L^2 d",
+    name: "synthesizer", summary: "logits learned, or of one token", time: "L^2 d",
     memory: "L^2", directions: [.bidirectional, .causal], paper: "2005.00743")
   /// Random logits without dot products.
   public static let defaults = Configuration()

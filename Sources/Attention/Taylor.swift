@@ -28,7 +28,7 @@ public struct Taylor: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "taylor", summary: "softmax as a polynomial of degree p", time: "L d^p d",
+    name: "taylor", summary: "softmax, polynomial of degree p", time: "L d^p d",
     memory: "L d^p", directions: [.bidirectional, .causal], paper: "2302.13214",
     attentionDropout: false)
   /// Degree 2, logits within 1.

@@ -36,7 +36,7 @@ public struct TransformerXL: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "transformer_xl", summary: "segments with memory, by distance",
+    name: "transformer_xl", summary: "segments and memory, by distance",
     time: "L w d", memory: "L w", directions: [.bidirectional, .causal],
     paper: "1901.02860")
   /// Segments and memory of 256 tokens: at 16,384 tokens a layer in training holds 253 MiB for each head;

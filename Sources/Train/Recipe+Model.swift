@@ -66,10 +66,14 @@ extension Recipe {
 
   /// Writes out the defaults of the model's own keys that were not given.
   ///
-  /// Unknown models and keys are left to `check`, which names them.
+  /// A flag that is off by default and stays off is left out, given or not: most are quirks of released
+  /// code. Unknown models and keys are left to `check`, which names them.
   mutating func completeAttention() {
     let defaults = (try? defaultKeys(of: model.modelType)) ?? [:]
     model.attention.merge(defaults.mapValues(RecipeScalar.init)) { given, _ in given }
+    model.attention = model.attention.filter { key, value in
+      value != .bool(false) || defaults[key] != .bool(false)
+    }
   }
 
   /// Whether the model can be built and the run can be made.
@@ -85,7 +89,7 @@ extension Recipe {
 extension Recipe {
   /// Refuses a model whose L x L matrices this machine cannot hold.
   ///
-  /// - Throws: `TrainError` with code `usage`.
+  /// - Throws: `TrainError` with code `failure`.
   func requireMemory(on device: Device) throws {
     guard device == .cpu else { return }
     let model = modelConfiguration

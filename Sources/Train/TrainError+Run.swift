@@ -10,7 +10,7 @@ extension TrainError {
   {
     let words = [gigabytes, there].map { Int($0.rounded(.up)).grouped }
     return TrainError(
-      .usage,
+      .failure,
       "\(model) holds matrices of \(length.grouped) x \(length.grouped), at least \(words[0]) GB in a "
         + "step; this machine has \(words[1]) GB",
       next: "raise train.accumulate, cut data.max_length, or choose a model whose memory is not L^2"

@@ -114,7 +114,9 @@ struct Bench: ParsableCommand {
     request.recipe = recipe
     request.model = names[0]
     request.precision = precision
-    request.settings = settings + ["data.max_length=\(sizes[0])", "train.batch_size=\(batch)"]
+    request.settings =
+      ["train.accumulate=1"] + settings
+      + ["data.max_length=\(sizes[0])", "train.batch_size=\(batch)"]
     let resolved = try request.resolve()
     try resolved.check()
     let device = try place.start()

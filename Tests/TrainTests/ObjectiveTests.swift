@@ -108,12 +108,12 @@ struct ObjectiveTests {
           $0.model.numLayers = 1
         }, device: .cpu)
       student.teacher = teacher
-      try train(student, on: CopySource(count: 2000, noise: true), steps: 150)
+      try train(student, on: CopySource(count: 2000, noise: true), steps: 200)
       let found = try classes(student, unseen)
       agreement.append(
         Double(zip(found, taught).count { $0 == $1 }) / Double(unseen.count))
     }
-    #expect(agreement[0] > 0.95, "\(agreement)")
+    #expect(agreement[0] > 0.9, "\(agreement)")
     #expect(agreement[1] > 0.4 && agreement[1] < 0.6, "\(agreement)")
   }
 

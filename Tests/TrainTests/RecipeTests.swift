@@ -95,7 +95,7 @@ import Testing
       #"block_size: 64, kind: "softmax, exact: yes", num_rand_blocks: 3, num_random: 3"#,
       "random_within: 0, rate: 1.0e-9"
     )
-    #expect(recipe.yaml.contains("attention: {attended_filling: false, \(given), \(rest)}"))
+    #expect(recipe.yaml.contains("attention: {\(given), \(rest)}"))
   }
 
   @Test("a resolved recipe has all of the model's own keys, so that the model can be built from it")
@@ -106,7 +106,9 @@ import Testing
       request.settings = mechanism.name == "local" ? ["model.attention.block_size=9"] : []
       let recipe = try request.resolve()
       let defaults = try defaultKeys(of: mechanism.name)
-      #expect(recipe.model.attention.keys.sorted() == defaults.keys.sorted())
+      // Flags that are off are left out.
+      let written = defaults.filter { $0.value != .bool(false) }
+      #expect(recipe.model.attention.keys.sorted() == written.keys.sorted())
       if mechanism.name == "local" {
         #expect(recipe.yaml.contains("block_size: 9, blocks_after: 0, blocks_before: 0"))
       }

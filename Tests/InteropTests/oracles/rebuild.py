@@ -41,7 +41,8 @@ MIXERS = {
     "routing_transformer": content.routing_transformer,
     "memory_compressed": compressed.memory_compressed,
     "image_transformer": patterns.image_transformer, "transformer_xl": patterns.transformer_xl,
-    "compressive_transformer": patterns.compressive_transformer, "kernelized": kernels.kernelized, "skyformer": compressed.skyformer, "informer": content.informer,
+    "compressive_transformer": patterns.compressive_transformer, "kernelized": kernels.kernelized,
+    "skyformer": compressed.skyformer, "informer": content.informer,
     "taylor": kernels.taylor,
 }
 ARCHITECTURES = {
@@ -51,6 +52,13 @@ ARCHITECTURES = {
 }
 # The mechanism inside `looped` has its default keys.
 DEFAULTS = {"luna": {"tie_key_value": False}}
+
+
+class Keys(dict):
+    """A model's own keys; flags that are off by default and stay off are left out of recipes."""
+
+    def __missing__(self, key):
+        return False
 
 
 def vector(w, ids, model, positions, padded):
@@ -65,13 +73,13 @@ def vector(w, ids, model, positions, padded):
         feature = np.arange(width)
         angle = np.arange(length)[:, None] / 10000.0 ** (feature // 2 * 2 / width)
         x = x + np.where(feature % 2, np.cos(angle), np.sin(angle))
-    example = Example(model, model["attention"], positions, padded)
+    example = Example(model, Keys(model["attention"]), positions, padded)
     name = model["model_type"]
     if name in ARCHITECTURES:
         x = ARCHITECTURES[name](w, x, example)
     elif name == "looped":
         inner = model["attention"]["mixer"]
-        example.keys = {**model["attention"], **DEFAULTS.get(inner, {})}
+        example.keys = Keys({**model["attention"], **DEFAULTS.get(inner, {})})
         x = architectures.looped(w, x, example, MIXERS[inner])
     else:
         x = architectures.standard(w, x, example, MIXERS[name])
