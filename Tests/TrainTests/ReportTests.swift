@@ -96,6 +96,7 @@ struct ReportTests {
       recipe.optimizer.gradClipNorm = 0.5
       recipe.model.modelType = "linformer"
       recipe.train.randomSeed = 7
+      recipe.completeAttention()
     }
     var words = run.recipe.arguments
     #expect(
