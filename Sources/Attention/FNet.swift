@@ -5,7 +5,7 @@ import Tensors
 /// `Re(F_L X F_D)` in O(L log L·D) time and O(L·D) memory. The transform depends on its length: sequences
 /// are filled with zeros to the longest length, whatever the batch, so that padding changes nothing. Every
 /// output mixes all positions: the mechanism cannot be causal. There are no probabilities, so attention
-/// dropout has nothing to act on.
+/// dropout has nothing to act on; there are no queries either, so rotary positions are no positions.
 ///
 /// Lee-Thorp and others 2022, arXiv 2105.03824, equation 3. The paper's blocks normalise after the sum
 /// (`norm: post`).

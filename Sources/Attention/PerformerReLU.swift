@@ -4,7 +4,8 @@ import Tensors
 ///
 /// Weights are `φ(q)·φ(k)` over their sum with `φ(x) = ReLU(x) + 1e-3`, in O(L·E²) time and O(L·E)
 /// memory. LRA's code projects nothing, so its 256 features never act (spec/lra.md 7.5). This is not
-/// an estimate of softmax: that is `performer`. Padded keys have zero features.
+/// an estimate of softmax: that is `performer`. Padded keys have zero features. There are no probabilities, so attention
+/// dropout has nothing to act on.
 ///
 /// Choromanski and others 2021, arXiv 2009.14794, appendix B.
 ///

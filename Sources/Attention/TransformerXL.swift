@@ -6,8 +6,8 @@ import Tensors
 /// A token attends to its segment and to the M tokens before the segment, whose states (the inputs of the
 /// same layer) carry no gradient. Since a whole sequence is at hand, all segments are computed at once: the
 /// outputs are those of reading segment by segment. Places enter as distances:
-/// `((q_i + u)·k_j + (q_i + w)·R_{i-j} W_r) / √E`, with fixed sinusoids R. With w = s + M time is O(L·w·D), memory
-/// O(L·w). Causal as published; the bidirectional form sees all of its segment. Padded keys are
+/// `((q_i + u)·k_j + (q_i + w)·R_{i-j} W_r) / √E`, with fixed sinusoids R. Time is O(L·(s + M)·D), memory
+/// O(L·(s + M)). Causal as published; the bidirectional form sees all of its segment. Padded keys are
 /// not attended.
 ///
 /// Dai and others 2019, arXiv 1901.02860, section 3. Deviation: u and w belong to a layer.
@@ -37,7 +37,7 @@ public struct TransformerXL: Mixer {
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "transformer_xl", summary: "segments and memory, by distance",
-    time: "L w d", memory: "L w", directions: [.bidirectional, .causal],
+    time: "L (s+M) d", memory: "L (s+M)", directions: [.bidirectional, .causal],
     paper: "1901.02860")
   /// Segments and memory of 256 tokens: at 16,384 tokens a layer in training holds 253 MiB for each head;
   /// twice the size would hold more than a mask of all pairs, 256 MiB.

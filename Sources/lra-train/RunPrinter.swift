@@ -60,8 +60,8 @@ struct RunPrinter {
     let database = common.db == "data.sqlite" ? "" : " --db \(shellQuoted(common.db))"
     let run = shellQuoted(result.run)
     Terminal.err(
-      "Next: lra-train eval \(run)\(database)"
-        + " · lra-train resume \(run) --steps \(2 * result.step)\(database)")
+      "Next: lra-train resume \(run) --steps \(2 * result.step)\(database)"
+        + " · lra-train report --db \(shellQuoted(common.db))")
   }
 
   /// The scores of a run that was finished before; it ends as it ended then.

@@ -64,7 +64,7 @@ struct TrainTests {
     let rest = String(outcome.output.dropFirst(head.count))
     #expect(try rest.wholeMatch(of: Regex(scores)) != nil, "\(rest)")
     let evaluation = #"step +(6|12)  validation [0-9.]+ %  loss [0-9.]+(  best)?\#n"#
-    let next = "Next: lra-train eval \(name) · lra-train resume \(name) --steps 24\n"
+    let next = "Next: lra-train resume \(name) --steps 24 · lra-train report --db data.sqlite\n"
     let lines = outcome.error.split(separator: "\n").map { $0 + "\n" }
     #expect(try lines.first?.wholeMatch(of: Regex(evaluation)) != nil, "\(outcome.error)")
     // The error of a plateau has a next step of its own.
