@@ -79,10 +79,11 @@ extension Recipe {
   /// Whether the model can be built and the run can be made.
   ///
   /// - Throws: `AttentionError` with code `usage` for what the mechanism refuses, `TrainError` with
-  ///   code `usage` for what is not built.
+  ///   code `usage` for what is not built and for a run that is not there.
   public func check() throws {
     try Classifier.check(modelConfiguration)
     if train.recompute { throw TrainError.noRecompute }
+    for path in [train.initial, train.teacher] where !path.isEmpty { _ = try Run(path) }
   }
 }
 

@@ -59,6 +59,9 @@ struct RunPrinter {
     if result.failure != nil { return }  // which says itself what to do
     let database = common.db == "data.sqlite" ? "" : " --db \(shellQuoted(common.db))"
     let run = shellQuoted(result.run)
+    if recipe.train.objective == "masked" {
+      return Terminal.err("Next: lra-train --set train.initial=\(run)\(database)")
+    }
     Terminal.err(
       "Next: lra-train resume \(run) --steps \(2 * result.step)\(database)"
         + " · lra-train report --db \(shellQuoted(common.db))")
