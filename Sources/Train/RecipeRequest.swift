@@ -90,6 +90,10 @@ public struct RecipeRequest: Sendable {
     if let model { recipe.model.modelType = model }
     problems += recipe.apply(options)
     problems += recipe.apply(chosen)
+    // Protocols cut batches to save memory; a smaller batch needs fewer parts.
+    if chosen["train.accumulate"] == nil && overlay["train.accumulate"] == nil {
+      recipe.train.accumulate = min(recipe.train.accumulate, recipe.train.batchSize)
+    }
     problems += recipe.inconsistencies
     guard problems.isEmpty else {
       throw TrainError.recipe(problems, path: file == nil ? nil : self.recipe)

@@ -115,6 +115,16 @@ import Testing
     }
   }
 
+  @Test("a smaller batch is cut into fewer parts, unless the parts were asked for")
+  func parts() throws {
+    var request = RecipeRequest(task: "pathx")
+    #expect(try request.resolve().train.accumulate > 1)
+    request.settings = ["train.batch_size=1"]
+    #expect(try request.resolve().train.accumulate == 1)
+    request.settings += ["train.accumulate=2"]
+    #expect(throws: TrainError.self) { try request.resolve() }
+  }
+
   @Test(
     "one mistake is one sentence",
     arguments: [
