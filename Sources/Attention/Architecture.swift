@@ -76,6 +76,20 @@ struct EncoderChoice {
   }
 }
 
+extension EncoderChoice {
+  /// The encoder of a model, its linear layers factored where the model says so.
+  ///
+  /// - Parameter key: the whole model's.
+  func encoder(_ model: ModelConfiguration, key: RandomKey) throws -> any Encoder {
+    let encoder = try build(model, key["encoder"])
+    if model.lowRank > 0 {
+      try encoder.parameters.factorLayers(
+        rank: model.lowRank, model.lowRankInit, key: key["factors"])
+    }
+    return encoder
+  }
+}
+
 /// A model's own keys with their defaults, so that a recipe can be complete by itself.
 ///
 /// - Throws: `AttentionError` with code `usage`, naming all models.

@@ -29,11 +29,7 @@ public struct Classifier: Module {
   public init(_ model: ModelConfiguration, key: RandomKey, device: Device = .cpu) throws {
     try Classifier.check(model)
     self.model = model
-    encoder = try EncoderChoice(model.modelType).build(model, key["encoder"])
-    if model.lowRank > 0 {
-      try encoder.parameters.factorLayers(
-        rank: model.lowRank, model.lowRankInit, key: key["factors"])
-    }
+    encoder = try EncoderChoice(model.modelType).encoder(model, key: key)
     let pair = model.numTowers == 2
     let parts = pair ? (model.interaction == .nli ? 4 : 2) : 1
     let deep = pair || model.headHidden

@@ -73,9 +73,7 @@ public struct CompressiveTransformer: Mixer {
   }
 
   let heads: Heads
-  let place: Linear  // W_r
-  let contentBias: Parameter  // u [H, 1, E]
-  let placeBias: Parameter  // w [H, 1, E]
+  let distance: DistanceLogits
   let compression: Compression
   let configuration: Configuration
   let model: ModelConfiguration
@@ -94,10 +92,6 @@ public struct CompressiveTransformer: Mixer {
         Self.mechanism.name,
         "compression_rate \(c) does not divide segment_length \(s) and memory_length \(m)")
     }
-    guard model.position != .rotary && model.embDim % 2 == 0 else {
-      throw AttentionError.badValue(
-        Self.mechanism.name, "emb_dim is even, and positions are not rotary")
-    }
     switch configuration.compression {
     case "conv":
       let (d, inputs) = (model.embDim, Double(model.embDim * c))
@@ -111,10 +105,7 @@ public struct CompressiveTransformer: Mixer {
         Self.mechanism.name, "compression is conv, mean or max, not \(configuration.compression)")
     }
     heads = try Heads(model, key: key)
-    place = try Linear(model.embDim, model.qkvDim, bias: false, key: key["r"])
-    let shape = [model.numHeads, 1, model.headWidth]
-    contentBias = try .normal(shape, deviation: 0.02, key: key["u"], kind: .bias)
-    placeBias = try .normal(shape, deviation: 0.02, key: key["w"], kind: .bias)
+    distance = try DistanceLogits(model, of: Self.mechanism.name, key: key)
     self.configuration = configuration
     self.model = model
   }
@@ -125,14 +116,17 @@ public struct CompressiveTransformer: Mixer {
     // The same states without gradient: what the memory held.
     let past = try x.detached()
     let slots = try compressed(past)  // [B, S, D]
-    let memory = (keys: try split(heads.key(past)), values: try split(heads.value(past)))
+    let memory = (
+      keys: try heads.parted(heads.key(past)), values: try heads.parted(heads.value(past))
+    )
     let short = try slots?.detached()
     let pair = try short.map {
-      (keys: try split(heads.key($0)), values: try split(heads.value($0)))
+      (keys: try heads.parted(heads.key($0)), values: try heads.parted(heads.value($0)))
     }
     if context.training, case .convolution = compression, let slots {
       let made = (
-        keys: try split(heads.key.frozen(slots)), values: try split(heads.value.frozen(slots))
+        keys: try heads.parted(heads.key.frozen(slots)),
+        values: try heads.parted(heads.value.frozen(slots))
       )
       let loss = try reconstructionLoss(
         q.detached(), (keys: memory.keys.detached(), values: memory.values.detached()), made,
@@ -141,17 +135,14 @@ public struct CompressiveTransformer: Mixer {
     }
     let attended = try attend(
       q, own: (keys: k, values: v), memory: memory, slots: pair, context, layer: layer
-    ) { try place($0).widened() }
+    ) { try distance.place($0).widened() }
     return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
   }
 
   /// The projections; `compressive_transformer.{r.weight, u, w}` and, of the convolution,
   /// `compressive_transformer.conv.{weight, bias}` [D, D, c] and [D].
   public var parameters: [NamedParameter] {
-    var own =
-      place.parameters.prefixed("r") + [
-        NamedParameter("u", contentBias), NamedParameter("w", placeBias),
-      ]
+    var own = distance.parameters
     if case .convolution(let kernel, let bias) = compression {
       own += [NamedParameter("conv.weight", kernel), NamedParameter("conv.bias", bias)]
     }
@@ -183,7 +174,7 @@ public struct CompressiveTransformer: Mixer {
     _ q: Tensor, own: Pair, memory: Pair, slots: Pair?, _ context: Context, layer: Int,
     project: (Tensor) throws -> Tensor
   ) throws -> Tensor {
-    let (h, e, length, c) = (q.size(1), q.size(3), q.size(2), configuration.compressionRate)
+    let (length, c) = (q.size(2), configuration.compressionRate)
     let blocks = Blocks(size: min(configuration.segmentLength, length), length: length)
     let (s, count) = (blocks.size, blocks.count)
     // What the last segment can see.
@@ -200,22 +191,7 @@ public struct CompressiveTransformer: Mixer {
     }
     let keys = try joined(own.keys, memory.keys, slots?.keys)
     let values = try joined(own.values, memory.values, slots?.values)
-    let queries = try blocks.cut(q)  // [B, H, n, s, E]
-    // Distances from width - 1 down to 1 - s.
-    let places = try project(
-      TransformerXL.sinusoids(from: width - 1, count: width + s - 1, width: model.embDim)
-        .to(q.elementType).to(q.device)
-    ).reshaped([width + s - 1, h, e]).permuted([1, 2, 0]).unsqueezed(1)  // [H, 1, E, N]
-    let scaled = { (bias: Parameter) in
-      try (queries + bias.value.unsqueezed(1)) * heads.scale
-    }
-    let content = try scaled(contentBias).matmul(keys.transposed(3, 4))  // [B, H, n, s, w]
-    let byDistance = try scaled(placeBias).matmul(places)  // [B, H, n, s, N]
-    // Row a and column j are at distance a + r + m - j, which stands at s - 1 - a + j.
-    let index = try Tensor.from(
-      (0..<(s * width)).map { Int64(s - 1 - $0 / width + $0 % width) }, [1, 1, 1, s, width]
-    ).to(q.device).expanded([q.size(0), h, count, s, width])
-    var logits = try content + byDistance.gathered(index, 4)
+    var logits = try distance(blocks.cut(q), keys, project: project)  // [B, H, n, s, w]
     if configuration.weighSlots && r > 0 {
       let weights = (0..<width).map { $0 < r ? log(Double(c)) : 0 }
       logits = try logits + .from(weights, [width]).to(q.elementType).to(q.device)
@@ -283,11 +259,5 @@ public struct CompressiveTransformer: Mixer {
     let needed = (count - 1) * step + reach
     let room = try x.padded(before: front, after: max(0, needed - front - x.size(2)), 2)
     return try room.slice(0..<needed, 2).windows(size: reach, step: step, 2).transposed(3, 4)
-  }
-
-  /// [B, N, H E] to [B, H, N, E].
-  private func split(_ x: Tensor) throws -> Tensor {
-    try x.widened().reshaped([x.size(0), x.size(1), heads.numHeads, heads.width])
-      .transposed(1, 2)
   }
 }

@@ -53,6 +53,11 @@ struct Heads: Module {
     return (try part(0), try part(1), try part(2))
   }
 
+  /// A projection [B, L, H E], apart for each head: [B, H, L, E].
+  func parted(_ x: Tensor) throws -> Tensor {
+    try x.widened().reshaped([x.size(0), x.size(1), numHeads, width]).transposed(1, 2)
+  }
+
   /// [B, L, H, E] to [B, L, D].
   func merged(_ attended: Tensor) throws -> Tensor {
     try out(attended.reshaped([attended.size(0), attended.size(1), numHeads * width]))

@@ -1,4 +1,3 @@
-import Foundation
 import Tensors
 
 /// Transformer-XL: segments read one after the other, each with a memory of the tokens before it.
@@ -44,9 +43,7 @@ public struct TransformerXL: Mixer {
   public static let defaults = Configuration()
 
   let heads: Heads
-  let place: Linear  // W_r
-  let contentBias: Parameter  // u [H, 1, E]
-  let placeBias: Parameter  // w [H, 1, E]
+  let distance: DistanceLogits
   let configuration: Configuration
   let model: ModelConfiguration
 
@@ -56,15 +53,8 @@ public struct TransformerXL: Mixer {
       throw AttentionError.badValue(
         Self.mechanism.name, "segment_length is at least 1, memory_length at least 0")
     }
-    guard model.position != .rotary && model.embDim % 2 == 0 else {
-      throw AttentionError.badValue(
-        Self.mechanism.name, "emb_dim is even, and positions are not rotary")
-    }
     heads = try Heads(model, key: key)
-    place = try Linear(model.embDim, model.qkvDim, bias: false, key: key["r"])
-    let shape = [model.numHeads, 1, model.headWidth]
-    contentBias = try .normal(shape, deviation: 0.02, key: key["u"], kind: .bias)
-    placeBias = try .normal(shape, deviation: 0.02, key: key["w"], kind: .bias)
+    distance = try DistanceLogits(model, of: Self.mechanism.name, key: key)
     self.configuration = configuration
     self.model = model
   }
@@ -74,22 +64,16 @@ public struct TransformerXL: Mixer {
     let (q, k, v) = try heads.split(x)  // [B, H, L, E] each
     // The same states without gradient: what the memory held.
     let past = try x.detached()
-    let split = { (linear: Linear) in
-      try linear(past).widened()
-        .reshaped([x.size(0), x.size(1), heads.numHeads, heads.width]).transposed(1, 2)
+    let memory = (try heads.parted(heads.key(past)), try heads.parted(heads.value(past)))
+    let attended = try attend(q, (k, v), memory, context, layer: layer) {
+      try distance.place($0).widened()
     }
-    let attended = try attend(
-      q, (k, v), (split(heads.key), split(heads.value)), context, layer: layer
-    ) { try place($0).widened() }
     return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
   }
 
   /// The projections; `transformer_xl.{r.weight, u, w}`.
   public var parameters: [NamedParameter] {
-    heads.parameters + place.parameters.prefixed("transformer_xl.r") + [
-      NamedParameter("transformer_xl.u", contentBias),
-      NamedParameter("transformer_xl.w", placeBias),
-    ]
+    heads.parameters + distance.parameters.prefixed("transformer_xl")
   }
 
   /// Queries [B, H, L, E] over keys and values of their segment and, as memory, of those before.
@@ -99,7 +83,6 @@ public struct TransformerXL: Mixer {
     _ q: Tensor, _ own: (Tensor, Tensor), _ memory: (Tensor, Tensor), _ context: Context,
     layer: Int, project: (Tensor) throws -> Tensor
   ) throws -> Tensor {
-    let (h, e) = (q.size(1), q.size(3))
     let (s, m) = (min(configuration.segmentLength, q.size(2)), configuration.memoryLength)
     let blocks = Blocks(size: s, length: q.size(2))
     let before = min((m + s - 1) / s, blocks.count - 1)
@@ -113,23 +96,7 @@ public struct TransformerXL: Mixer {
         ], 3)  // [B, H, n, w, E]
     }
     let (keys, values) = (try joined(memory.0, own.0), try joined(memory.1, own.1))
-    let queries = try blocks.cut(q)  // [B, H, n, s, E]
-    // Distances i - j from width - 1 down to 1 - s.
-    let sinusoids = try Self.sinusoids(
-      from: width - 1, count: width + s - 1, width: model.embDim
-    ).to(q.elementType).to(q.device)
-    let places = try project(sinusoids).reshaped([width + s - 1, h, e])
-      .permuted([1, 2, 0]).unsqueezed(1)  // [H, 1, E, N]
-    let scaled = { (bias: Parameter) in
-      try (queries + bias.value.unsqueezed(1)) * heads.scale
-    }
-    let content = try scaled(contentBias).matmul(keys.transposed(3, 4))  // [B, H, n, s, w]
-    let byDistance = try scaled(placeBias).matmul(places)  // [B, H, n, s, N]
-    // Row a and slot b are at distance a + before s - b, which stands at s - 1 - a + b.
-    let index = try Tensor.from(
-      (0..<(s * width)).map { Int64(s - 1 - $0 / width + $0 % width) }, [1, 1, 1, s, width]
-    ).to(q.device).expanded([q.size(0), h, blocks.count, s, width])
-    let logits = try content + byDistance.gathered(index, 4)
+    let logits = try distance(blocks.cut(q), keys, project: project)  // [B, H, n, s, w]
     let causal = model.causal
     let outside = try mask(s, width, on: q.device) { row, slot in
       slot < before * s - m || (causal && slot - before * s > row)
@@ -138,17 +105,5 @@ public struct TransformerXL: Mixer {
     let source = KeySource(logits: logits, blocked: blocked) { try $0.matmul(values) }
     return try blocks.joined(
       context.attended([source], dropout: model.attentionDropoutRate, layer: layer))
-  }
-
-  /// Sines, then cosines, of distances first, first - 1, ...: [count, width].
-  static func sinusoids(from first: Int, count: Int, width: Int) throws -> Tensor {
-    var values: [Double] = []
-    for index in 0..<count {
-      let angles = (0..<(width / 2)).map { pair in
-        Double(first - index) * pow(10_000, -2 * Double(pair) / Double(width))
-      }
-      values += angles.map { sin($0) } + angles.map { cos($0) }
-    }
-    return try .from(values, [count, width])
   }
 }

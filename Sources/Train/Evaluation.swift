@@ -18,7 +18,7 @@ extension ProcessGroup {
 
 /// A model with everything needed to run it on batches of its data.
 final class ModelRunner {
-  let network: Network
+  let network: any Network
   let recipe: Recipe
   let device: Device
   let key: Tensors.RandomKey
@@ -35,7 +35,7 @@ final class ModelRunner {
     self.device = device
     let root = Tensors.RandomKey(seed: recipe.train.randomSeed)
     key = root["training"]
-    network = try Network(recipe, key: root["model"], device: device)
+    network = try recipe.network(key: root["model"], device: device)
   }
 
   /// Token ids (int64) of some examples of a batch and their context.

@@ -23,41 +23,29 @@ struct Measured {
 }
 
 /// The network of a run: token ids and their context to logits.
-enum Network {
-  case classifier(Classifier)
-  case tokens(TokenPredictor)
-
-  init(_ recipe: Recipe, key: Tensors.RandomKey, device: Device) throws {
-    let configuration = recipe.modelConfiguration
-    switch recipe.objective {
-    case .classify:
-      self = .classifier(try Classifier(configuration, key: key, device: device))
-    case .masked:
-      self = .tokens(try TokenPredictor(configuration, key: key, device: device))
-    }
-    if recipe.train.precision == "float64" {
-      for named in parameters { try named.parameter.convert(to: .float64) }
-    }
-  }
-
-  func callAsFunction(_ ids: Tensor, _ context: Context) throws -> Tensor {
-    switch self {
-    case .classifier(let model): try model(ids, context)
-    case .tokens(let model): try model(ids, context)
-    }
-  }
-
-  var parameters: [NamedParameter] {
-    switch self {
-    case .classifier(let model): model.parameters
-    case .tokens(let model): model.parameters
-    }
-  }
+protocol Network: Module {
+  func callAsFunction(_ ids: Tensor, _ context: Context) throws -> Tensor
 }
+
+extension Classifier: Network {}
+extension TokenPredictor: Network {}
 
 extension Recipe {
   /// What the model learns.
   var objective: Objective { Objective(rawValue: train.objective) ?? .classify }
+
+  /// The network for the objective, in the run's precision.
+  func network(key: Tensors.RandomKey, device: Device) throws -> any Network {
+    let network: any Network =
+      switch objective {
+      case .classify: try Classifier(modelConfiguration, key: key, device: device)
+      case .masked: try TokenPredictor(modelConfiguration, key: key, device: device)
+      }
+    if train.precision == "float64" {
+      for named in network.parameters { try named.parameter.convert(to: .float64) }
+    }
+    return network
+  }
 }
 
 extension ModelRunner {

@@ -42,17 +42,20 @@ extension Run {
 struct SampledSource<Source: ExampleSource>: ExampleSource {
   let source: Source
   let positions: [Int]
+  let lengths: [Int32]
+  let labels: [Int32]
 
   /// - Parameter count: how many; all when there are fewer.
   init(_ source: Source, count: Int, seed: Int) {
     self.source = source
     let order = Permutation(count: source.count, seed: seed, stream: 0x5350_414E)  // "SPAN"
     positions = (0..<min(count, source.count)).map { order[$0] }
+    let (allLengths, allLabels) = (source.lengths, source.labels)
+    lengths = positions.map { allLengths[$0] }
+    labels = positions.map { allLabels[$0] }
   }
 
   var count: Int { positions.count }
-  var lengths: [Int32] { positions.map { source.lengths[$0] } }
-  var labels: [Int32] { positions.map { source.labels[$0] } }
   var isPairs: Bool { source.isPairs }
 
   func withSymbols<Result>(

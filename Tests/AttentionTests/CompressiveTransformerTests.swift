@@ -130,14 +130,15 @@ import Testing
         angles += turns.map { sin($0) } + turns.map { cos($0) }
       }
     }
-    let places = try mixer.place(.from(angles, [t, w, 8]))  // [t, w, H E]
+    let places = try mixer.distance.place(.from(angles, [t, w, 8]))  // [t, w, H E]
     let counts = try Tensor.from((0..<w).map { $0 < slots ? log(Double(rate)) : 0 }, [w])
     let future = try Tensor.from(
       (0..<(t * w)).map { causal && $0 % w > before + $0 / w }, [t, w])
     let heads = try (0..<2).map { head -> Tensor in
       let part = { (y: Tensor) in try y.slice((head * 4)..<(head * 4 + 4), -1) }
       let (u, b) = (
-        try mixer.contentBias.value.select(head, 0), try mixer.placeBias.value.select(head, 0)
+        try mixer.distance.contentBias.value.select(head, 0),
+        try mixer.distance.placeBias.value.select(head, 0)
       )
       let content = try (part(q) + u).matmul(part(k).transposed(0, 1))
       let byPlace = try ((part(q) + b).unsqueezed(1) * part(places)).sum([2])
@@ -271,7 +272,9 @@ import Testing
     let context = try Inputs.context([24], 24)
     let run = { (form: Form) in
       let mixer = try mixer(form, causal: true)
-      try withoutGradient { try mixer.place.weight.value.copy(from: .zeros([8, 8], .float64)) }
+      try withoutGradient {
+        try mixer.distance.place.weight.value.copy(from: .zeros([8, 8], .float64))
+      }
       let longer = try transformerXL(6, 3 + 12, like: mixer)
       return difference(
         try mixer(kinds, context, layer: 0).doubles(),

@@ -46,15 +46,15 @@ import Testing
         memoryPair.append(i / segment != j / segment)
       }
     }
-    let places = try mixer.place(.from(values, [length, length, 8]))
+    let places = try mixer.distance.place(.from(values, [length, length, 8]))
       .reshaped([length, length, 2, 4]).permuted([2, 0, 3, 1])  // [H, i, E, j]
     let pairs = try Tensor.from(memoryPair, [length, length])
     let content = { (keys: Tensor) in
-      try (q + mixer.contentBias.value).matmul(keys.transposed(2, 3))
+      try (q + mixer.distance.contentBias.value).matmul(keys.transposed(2, 3))
     }
     let own = try content(split(mixer.heads.key, x))
     let old = try content(split(mixer.heads.key, past))
-    let byPlace = try (q + mixer.placeBias.value).unsqueezed(3).matmul(places).select(0, 3)
+    let byPlace = try (q + mixer.distance.placeBias.value).unsqueezed(3).matmul(places).select(0, 3)
     let logits = try (old.chosen(where: pairs, else: own) + byPlace) * 0.5
     let blocked = lengths.flatMap { n in
       (0..<(length * length)).map { index -> Bool in
@@ -104,8 +104,8 @@ import Testing
       .init(segmentLength: 6, memoryLength: 6), model, key: RandomKey(seed: 0))
     for named in mixer.parameters { try named.parameter.convert(to: .float64) }
     try withoutGradient {
-      try mixer.contentBias.value.copy(from: Inputs.fill([1, 1, 4], 0.9, 0.2))
-      try mixer.placeBias.value.copy(from: Inputs.fill([1, 1, 4], 1.1, 0.3))
+      try mixer.distance.contentBias.value.copy(from: Inputs.fill([1, 1, 4], 0.9, 0.2))
+      try mixer.distance.placeBias.value.copy(from: Inputs.fill([1, 1, 4], 1.1, 0.3))
     }
     let weight = { (z: Double) in try Inputs.fill([6, 4], 0.21 * (z + 1), 0.1 * z) }
     let x = try Inputs.fill([1, 10, 6], 0.7, 0.1)

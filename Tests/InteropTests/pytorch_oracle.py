@@ -15,22 +15,13 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from oracles import files
+
 MASK = (1 << 64) - 1
 
 
 def safetensors(path):
-    with open(path, "rb") as file:
-        (size,) = struct.unpack("<Q", file.read(8))
-        header = json.loads(file.read(size))
-        data = file.read()
-    header.pop("__metadata__", None)
-    tensors = {}
-    for name, entry in header.items():
-        assert entry["dtype"] == "F32"
-        begin, end = entry["data_offsets"]
-        values = np.frombuffer(data[begin:end], "<f4").reshape(entry["shape"])
-        tensors[name] = torch.from_numpy(values.copy())
-    return tensors
+    return {name: torch.from_numpy(values.astype(np.float32)) for name, values in files.safetensors(path).items()}
 
 
 # Random numbers by counter

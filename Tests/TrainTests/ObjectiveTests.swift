@@ -180,6 +180,19 @@ struct ObjectiveTests {
     }
   }
 
+  @Test("the encoder of hidden tokens is the classifier's, factored layers included")
+  func factored() throws {
+    let names = try ["masked", "classify"].map { objective in
+      try ModelRunner(
+        recipe {
+          $0.train.objective = objective
+          $0.model.lowRank = 4
+        }, device: .cpu
+      ).network.parameters.map(\.name).filter { !$0.hasPrefix("head.") }
+    }
+    #expect(names[0] == names[1] && names[0].contains { $0.hasSuffix("attn.q.u.weight") })
+  }
+
   @Test("keys of an objective stand in a recipe only when it is chosen")
   func keys() throws {
     #expect(!Recipe().yaml.contains("objective") && !Recipe().yaml.contains("teacher"))

@@ -151,7 +151,7 @@ struct SelfAttention : torch::autograd::Function<SelfAttention> {
   }
 };
 
-/// Whether the kernels take a tensor: float32 on the CPU.
+/// Whether the kernels take a tensor: on the CPU, and not float64, which would lose its digits.
 bool forKernels(const at::Tensor& x) { return x.is_cpu() && x.scalar_type() != at::kDouble; }
 
 /// The kernels' dropout of a float64 tensor: the same elements are kept, values stay exact.

@@ -5,12 +5,7 @@ import ToolRunner
 @Suite("lra-train score", .serialized)
 struct ScoreTests {
   private func tiny() throws -> TemporaryFolder {
-    let folder = try TemporaryFolder()
-    let made = try folder.data(
-      "gen", "listops", "--len", "64", "--max-depth", "3", "--train", "100", "--validation", "20",
-      "--test", "40", "--quiet")
-    try #require(made.exit == 0, "\(made.error)")
-    return folder
+    try listOpsFolder(train: 100, validation: 20, test: 40)
   }
 
   /// Logits that are right on the first 30 of 40 test examples.

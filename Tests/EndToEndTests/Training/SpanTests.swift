@@ -15,11 +15,7 @@ struct SpanTests {
 
   @Test("a run's span is printed per layer and head and kept in its folder; Local has none")
   func span() throws {
-    let folder = try TemporaryFolder()
-    let made = try folder.data(
-      "gen", "listops", "--len", "64", "--max-depth", "3", "--max-args", "5", "--train", "60",
-      "--validation", "50", "--test", "10", "--quiet")
-    try #require(made.exit == 0, "\(made.error)")
+    let folder = try listOpsFolder(train: 60, validation: 50, test: 10, maxArgs: 5)
     for model in ["transformer", "local"] {
       let trained = try Program.lraTrain.run(
         [

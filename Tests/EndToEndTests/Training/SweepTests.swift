@@ -5,12 +5,7 @@ import ToolRunner
 @Suite("lra-train sweep and report", .serialized)
 struct SweepTests {
   private func tiny() throws -> TemporaryFolder {
-    let folder = try TemporaryFolder()
-    let made = try folder.data(
-      "gen", "listops", "--len", "64", "--max-depth", "3", "--train", "100", "--validation", "20",
-      "--test", "40", "--quiet")
-    try #require(made.exit == 0, "\(made.error)")
-    return folder
+    try listOpsFolder(train: 100, validation: 20, test: 40)
   }
 
   private func sweep(_ steps: Int, _ more: [String]) -> [String] {

@@ -4,12 +4,7 @@ import ToolRunner
 
 /// A folder with a dataset that trains in a moment.
 private func tiny() throws -> TemporaryFolder {
-  let folder = try TemporaryFolder()
-  let made = try folder.data(
-    "gen", "listops", "--len", "64", "--max-depth", "3", "--max-args", "5", "--train", "300",
-    "--validation", "50", "--test", "40", "--quiet")
-  try #require(made.exit == 0, "\(made.error)")
-  return folder
+  try listOpsFolder(train: 300, validation: 50, test: 40, maxArgs: 5)
 }
 
 /// A run of 12 steps; the loss and the accuracy differ from machine to machine, the form does not.
