@@ -21,6 +21,22 @@ CONFIGS = {
 }
 
 
+# Of models: the variant in peers.py, its implementations, and what makes ours the same model.
+PEERS = {
+    "transformer": ("softmax", ["hand", "naive", "torch"], []),
+    "local": ("local", ["hand", "hand2"], ["block_size=64"]),
+    "sparse_transformer": ("sparse", ["hand", "sdpamask"], ["block_size=64", "summary_size=10", "causal_pattern=true"]),
+    "longformer": ("longformer", ["hand"], ["window=512", "global_tokens=1"]),
+    "bigbird": ("bigbird", ["hand"], ["block_size=64", "num_rand_blocks=3"]),
+    "linformer": ("linformer", ["hand"], {"small": ["low_rank_features=256"], "text": ["low_rank_features=32"]}),
+    "reformer": ("reformer", ["hand"], ["chunk_length=64", "n_hashes=2", "count_pairs_once=false"]),
+    "sinkhorn": ("sinkhorn", ["hand", "hand2"], ["block_size=64"]),
+    "synthesizer": ("synthesizer", ["hand"], ["synthesizer_mode=factorized_random", "k=32"]),
+    "linear": ("linear", ["hand"], []),
+    "performer": ("performer", ["hand"], ["nb_features=256"]),
+}
+
+
 def busy():
     with open("/proc/stat") as stat:
         ticks = list(map(int, stat.readline().split()[1:9]))
@@ -96,10 +112,12 @@ def run(command, environment=None):
 
 def ours(args, length):
     c = CONFIGS[args.config]
+    same = PEERS.get(args.model, ("", [], []))[2]
+    same = same[args.config] if isinstance(same, dict) else same
     command = [args.binary, "bench", "--json", "--models", args.model, "--lengths", str(length), "--batch", str(args.batch),
                "--precision", args.precision, "--steps", str(args.steps), "--recipe", c["recipe"], "--threads",
                str(args.threads), "--device", "cpu"]
-    for setting in c["settings"] + [f"model.dropout_rate={args.dropout}",
+    for setting in c["settings"] + [f"model.attention.{key}" for key in same] + [f"model.dropout_rate={args.dropout}",
                                     f"model.attention_dropout_rate={args.attention_dropout}"]:
         command += ["--set", setting]
     output, foreign = run(command)
@@ -107,12 +125,13 @@ def ours(args, length):
     return 1 / case["steps_per_s"]["median"], case["peak_bytes"] / 1e6, foreign
 
 
-def theirs(args, length):
+def theirs(args, length, impl=None):
     environment = dict(OMP_NUM_THREADS=str(args.threads))
     if args.preload:
         environment.update(LD_PRELOAD=args.preload, TCMALLOC_RELEASE_RATE="0")
     if args.peer:
-        command = [args.python, args.peer, "--child", "--variant", "softmax", "--impl", args.impl, "--config", args.config, "--len",
+        variant, impls, _ = PEERS[args.model]
+        command = [args.python, args.peer, "--child", "--variant", variant, "--impl", impl or impls[0], "--config", args.config, "--len",
                    str(length), "--dtype", {"float32": "fp32", "bfloat16": "bf16"}[args.precision], "--compile", "0", "--batch",
                    str(args.batch), "--drop", str(args.dropout), "--attn-drop", str(args.attention_dropout), "--threads",
                    str(args.threads), "--min-steps", str(args.steps), "--budget", "1", "--stretch", "1"]
@@ -144,7 +163,7 @@ def main():
     p.add_argument("--python", default=os.path.join(ROOT, ".deps/venv/bin/python"))
     p.add_argument("--preload", default="", help="a malloc for the peer, such as libtcmalloc_minimal.so.4")
     p.add_argument("--peer", default="", help="a peers.py")
-    p.add_argument("--impl", default="hand", help="its implementation")
+    p.add_argument("--impl", default="", help="its implementation; default: the fastest of those known, tried once")
     p.add_argument("--as-peer", action="store_true", help=argparse.SUPPRESS)
     p.add_argument("--length", type=int, help=argparse.SUPPRESS)
     args = p.parse_args()
@@ -152,10 +171,14 @@ def main():
         return peer(args)
     for length in map(int, args.lengths.split(",")):
         pairs, marked = [], 0
+        impl = args.impl
+        if args.peer and not impl:
+            known = PEERS[args.model][1]
+            impl = min(known, key=lambda name: theirs(args, length, name)[0]) if len(known) > 1 else known[0]
         for pair in range(args.pairs):
             for attempt in range(args.retries + 1):
                 order = (ours, theirs) if pair % 2 == 0 else (theirs, ours)
-                found = {side: side(args, length) for side in order}
+                found = {side: side(args, length, impl) if side is theirs else side(args, length) for side in order}
                 clean = max(result[2] for result in found.values()) < 0.06
                 if clean:
                     break
@@ -166,7 +189,7 @@ def main():
         print(json.dumps(dict(
             config=args.config, model=args.model, length=length, batch=args.batch, precision=args.precision,
             threads=args.threads, dropout=args.dropout, attention_dropout=args.attention_dropout,
-            peer=args.impl if args.peer else "sdpa", ours_s=round(ours_s, 4), peer_s=round(theirs_s, 4),
+            peer=impl if args.peer else "sdpa", ours_s=round(ours_s, 4), peer_s=round(theirs_s, 4),
             speedup=dict(min=round(ratios[0], 3), median=round(statistics.median(ratios), 3), max=round(ratios[-1], 3)),
             ours_above_baseline_mb=round(statistics.median(pair[0][1] for pair in pairs)),
             peer_process_mb=round(statistics.median(pair[1][1] for pair in pairs)), pairs=len(pairs), disturbed=marked)),

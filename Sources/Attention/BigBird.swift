@@ -68,12 +68,11 @@ public struct BigBird: Mixer {
 
   /// [B, L, D] to [B, L, D].
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
-    let (q, k, v) = try heads.split(x)  // [B, H, L, E] each
     let count = plan.value.size(0)
     let flat = try plan.value.integers().map(Int.init)
     let orders = (0..<count).map { Array(flat[($0 * count)..<(($0 + 1) * count)]) }
-    let attended = try attend(q, k, v, context, orders: orders, layer: layer)
-    return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
+    let attended = try attend(heads.packed(x), context, orders: orders, layer: layer)
+    return try heads.merged(attended)  // [B, L, D]
   }
 
   /// The projections; the buffer `bigbird.plan` [n, n], block ids.
@@ -81,62 +80,48 @@ public struct BigBird: Mixer {
     heads.parameters + [NamedParameter("bigbird.plan", plan)]
   }
 
-  /// Queries, keys and values [B, H, L, E] to [B, H, L, E].
+  /// Queries, keys and values [B, L, 3, H, E] to [B, L, H, E].
   ///
   /// - Parameter orders: for every row block the blocks it likes best, first the best.
-  func attend(
-    _ q: Tensor, _ k: Tensor, _ v: Tensor, _ context: Context, orders: [[Int]], layer: Int
-  ) throws -> Tensor {
-    let (b, h, length) = (q.size(0), q.size(1), q.size(2))
-    let size = configuration.blockSize
-    let filling = configuration.attendedFilling
-    let blocks = Blocks(size: size, length: length + (filling ? 1 : 0))
-    let n = blocks.count
-    let cut = { (x: Tensor) in
-      try x.padded(after: n * size - length, 2).reshaped([b * h * n, size * x.size(3)])
-    }  // one row for each block of each head
-    let real =
-      filling
-      ? [Int](repeating: n, count: b)
-      : context.lengths.map {
-        max(1, ($0 + size - 1) / size)
+  func attend(_ qkv: Tensor, _ context: Context, orders: [[Int]], layer: Int) throws -> Tensor {
+    let (length, size) = (qkv.size(1), configuration.blockSize)
+    let blocks = Blocks(
+      size: size, length: length + (configuration.attendedFilling ? 1 : 0))
+    let filled = blocks.paddedLength
+    let hidden = try context.hidden.map { try $0.to(.int64).to(.cpu).integers() }
+    var groups = AttentionPlan.Builder()
+    let alike = hidden == nil && Set(context.lengths).count == 1
+    for (row, real) in context.lengths.prefix(alike ? 1 : context.lengths.count).enumerated() {
+      // Filling is attended where LRA attends to it; padding within a row never is.
+      let shown = { (key: Int) in
+        if key >= length { return configuration.attendedFilling ? key : -1 }
+        return key < real && hidden?[row * length + key] ?? 0 == 0 ? key : -1
       }
-    let lists = real.map { count in
-      (0..<n).map { slots(of: $0, among: count, orders: orders) }
-    }  // [B][n][S]
-    let width = 5 + configuration.numRandBlocks
-    let index = { (rows: [[Int]], stride: Int) in
-      // Rows of the flattened [B, H, stride] blocks; a missing block (-1) is read from block 0.
-      let flat = (0..<(b * h)).flatMap { head in
-        rows[head / h].map { Int64(head * stride + max(0, $0)) }
+      let count = configuration.attendedFilling ? blocks.count : max(1, (real + size - 1) / size)
+      for block in 0..<count {
+        let own = (block * size)..<min((block + 1) * size, length)
+        let everything = block == 0 || block == count - 1
+        let keys =
+          everything
+          ? (0..<min(filled, count * size)).map(shown)
+          : slots(of: block, among: count, orders: orders).flatMap { slot in
+            (slot * size..<(slot + 1) * size).map(shown)
+          }
+        groups.add(queries: own, keys: keys)
       }
-      return try Tensor.from(flat, [flat.count]).to(q.device)
+      groups.endPlan()
     }
-    let chosen = try index(lists.map { Array($0.joined()) }, n)
-    let gathered = { (x: Tensor) in
-      try cut(x).picked(chosen, 0).reshaped([b, h, n, width * size, x.size(3)])
-    }
-    let flags = try blockedTokens(context, filled: n * size)  // [B, n b]
-    let near = try KeySource(
-      cut(q).reshaped([b, h, n, size, q.size(3)]), gathered(k), gathered(v), scale: heads.scale,
-      blocked: blockedSlots(flags, lists))
-    let rows = try context.attended([near], dropout: dropoutRate, layer: layer)  // [B, H, n, b, E]
-
-    // The two global row blocks over all keys.
-    let globals = real.map { [0, $0 - 1] }
-    let all = { (x: Tensor) in try x.padded(after: n * size - length, 2) }
-    let full = try KeySource(
-      cut(q).picked(index(globals, n), 0).reshaped([b, h, 2 * size, q.size(3)]), all(k), all(v),
-      scale: heads.scale, blocked: flags.reshaped([b, 1, 1, n * size]))
-    let ends = try context.attended([full], dropout: dropoutRate, layer: layer)
-      .reshaped([b, h, 2, size, v.size(3)])
-    let place = real.map { count in (0..<n).map { $0 == 0 ? n : $0 == count - 1 ? n + 1 : $0 } }
-    return try Tensor.concatenated([rows, ends], 2)  // [B, H, n + 2, b, E]
-      .reshaped([b * h * (n + 2), size * v.size(3)]).picked(index(place, n + 2), 0)
-      .reshaped([b, h, n * size, v.size(3)]).slice(0..<length, 2)
+    // Attended filling has a row of its own, of zeros.
+    let longer =
+      configuration.attendedFilling ? try qkv.padded(after: filled - length, 1) : qkv
+    return try longer.attention(
+      plan: AttentionPlan(groups), scale: heads.scale,
+      dropout: context.training ? dropoutRate : 0,
+      key: context.key[layer]["attention.probability"], examples: context.examples
+    ).slice(0..<length, 1)
   }
 
-  /// The blocks that a row block attends to, each once, filled up with -1 to 5 + R.
+  /// The blocks that a row block attends to, each once: the fixed ones and R random ones.
   func slots(of row: Int, among count: Int, orders: [[Int]]) -> [Int] {
     let fixed = Set([0, row - 1, row, row + 1, count - 1].filter { (0..<count).contains($0) })
     let within = configuration.randomWithin
@@ -144,32 +129,6 @@ public struct BigBird: Mixer {
       .filter { $0 < count && !fixed.contains($0) }
       .filter { within == 0 || $0 * configuration.blockSize < within }
       .prefix(configuration.numRandBlocks)
-    let list = fixed.sorted() + random
-    return list + [Int](repeating: -1, count: 5 + configuration.numRandBlocks - list.count)
-  }
-
-  /// [B, filled]: true at padding; the filling is padding unless it is attended.
-  private func blockedTokens(_ context: Context, filled: Int) throws -> Tensor {
-    let batch = context.lengths.count
-    let flags =
-      configuration.attendedFilling
-      ? try context.blockedKeys(upTo: context.length)?
-        .padded(after: filled - context.length, 1)
-      : try context.blockedKeys(upTo: filled)
-    let known = try flags ?? .zeros([1, filled], .bool, on: context.device)
-    return try known.expanded([batch, filled])
-  }
-
-  /// [B, 1, n, 1, (5 + R) b]: slots that are missing, and padding in the others.
-  private func blockedSlots(_ flags: Tensor, _ lists: [[[Int]]]) throws -> Tensor {
-    let (batch, n, size) = (lists.count, lists[0].count, configuration.blockSize)
-    let ids = lists.enumerated().flatMap { row, blocks in
-      blocks.joined().map { Int64(row * n + max(0, $0)) }
-    }
-    let missing = lists.joined().joined().map { $0 < 0 }
-    let padding = try flags.reshaped([batch * n, size])
-      .picked(.from(ids, [ids.count]).to(flags.device), 0)  // [B n S, b]
-    return try padding.or(.from(missing, [missing.count, 1]).to(flags.device))
-      .reshaped([batch, 1, n, 1, -1])
+    return fixed.sorted() + random
   }
 }

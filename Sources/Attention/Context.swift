@@ -24,6 +24,8 @@ public class Context {
   public let effects: StepEffects
   /// What a mechanism hands from layer to layer within this pass, by its name.
   var carried: [String: Tensor] = [:]
+  /// Plans that all layers share, by name.
+  var plans: [String: AttentionPlan] = [:]
   private var realWeights: Tensor?
   private var realFlags: Tensor?
   private var blocked: [Int: Tensor] = [:]

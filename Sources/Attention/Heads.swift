@@ -27,6 +27,8 @@ struct Heads: Module {
   var scale: Double { 1 / Double(width).squareRoot() }
 
   /// Queries, keys and values side by side, from one matrix product: [B, L, D] to [B, L, 3, H, E].
+  ///
+  /// Under autocast they are bfloat16, which the kernels take; `split` widens them.
   func packed(_ x: Tensor) throws -> Tensor {
     let parts = [query, key, value]
     if parts.contains(where: { $0.inner != nil }) {
@@ -41,14 +43,15 @@ struct Heads: Module {
 
   /// [B, L, 3 H E] to [B, L, 3, H, E], rotated if positions are.
   private func placed(_ three: Tensor, _ x: Tensor) throws -> Tensor {
-    let qkv = try three.widened()
+    let qkv =
+      try three
       .reshaped([x.size(0), x.size(1), 3, numHeads, width])  // [B, L, 3, H, E]
     return rotary ? try rotated(qkv) : qkv
   }
 
   /// Queries, keys and values apart: [B, L, D] to three [B, H, L, E].
   func split(_ x: Tensor) throws -> (Tensor, Tensor, Tensor) {
-    let qkv = try packed(x)
+    let qkv = try packed(x).widened()
     let part = { (index: Int) in try qkv.select(index, 2).transposed(1, 2) }  // [B, H, L, E]
     return (try part(0), try part(1), try part(2))
   }

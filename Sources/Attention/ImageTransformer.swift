@@ -75,70 +75,44 @@ public struct ImageTransformer: Mixer {
 
   /// [B, L, D] to [B, L, D].
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
-    let (q, k, v) = try heads.split(x)  // [B, H, L, E] each
-    let attended = try attend(q, k, v, context, layer: layer)
-    return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
+    try heads.merged(attend(heads.packed(x), context, layer: layer))  // [B, L, D]
   }
 
   /// The projections.
   public var parameters: [NamedParameter] { heads.parameters }
 
-  /// Queries, keys and values [B, H, L, E] to [B, H, L, E].
-  func attend(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ context: Context, layer: Int) throws
-    -> Tensor
-  {
-    let (b, h, length) = (q.size(0), q.size(1), q.size(2))
-    let (n, rows, columns) = (layout.queries.count, layout.size, layout.keyCount)
-    let picked = { (x: Tensor, lists: [[Int]]) in
-      let flat = lists.joined().map { Int64(max(0, $0)) }
-      return try x.padded(after: layout.area - length, 2)
-        .picked(.from(flat, [flat.count]).to(q.device), 2)
-        .reshaped([b, h, n, lists[0].count, x.size(3)])
-    }
-    let missing = layout.keys.joined().map { $0 < 0 }
-    var blocked = try Tensor.from(missing, [n, 1, columns]).to(q.device)
-    if let padding = try context.blockedKeys(upTo: layout.area) {
-      let flat = layout.keys.joined().map { Int64(max(0, $0)) }
-      blocked = try blocked.or(
-        padding.picked(.from(flat, [flat.count]).to(q.device), 1)
-          .reshaped([padding.size(0), 1, n, 1, columns]))
-    }
-    if layout.causal {
-      let later = (0..<(n * rows * columns)).map { index in
-        let (block, place) = (index / (rows * columns), index % (rows * columns))
-        let (query, key) = (
-          layout.queries[block][place / columns], layout.keys[block][place % columns]
-        )
-        return key >= 0 && query >= 0 && layout.order[key] > layout.order[query]
+  /// Queries, keys and values [B, L, 3, H, E] to [B, L, H, E].
+  func attend(_ qkv: Tensor, _ context: Context, layer: Int) throws -> Tensor {
+    let length = qkv.size(1)
+    let plan = try context.plan(
+      "\(Self.mechanism.name) \(layout.causal) \(layout.queries.count) \(layout.keys[0].count) \(length)"
+    ) {
+      groups, shown in
+      for (queries, keys) in zip(layout.queries, layout.keys) {
+        let own = queries.filter { $0 >= 0 && $0 < length }
+        let seen = keys.map { $0 >= 0 && $0 < length ? shown($0) : -1 }
+        if layout.causal {
+          groups.add(
+            queries: own, keys: seen, bounds: { 0...layout.order[$0] },
+            code: { $1 < 0 ? 0 : layout.order[$1] })
+        } else {
+          groups.add(queries: own, keys: seen)
+        }
       }
-      blocked = try blocked.or(.from(later, [n, rows, columns]).to(q.device))
     }
-    let source = try KeySource(
-      picked(q, layout.queries), picked(k, layout.keys), picked(v, layout.keys),
-      scale: heads.scale, blocked: blocked)
-    let out = try context.attended([source], dropout: dropoutRate, layer: layer)
-      .reshaped([b, h, n * rows, v.size(3)])
-    let back = layout.places.prefix(length).map(Int64.init)
-    return try out.picked(.from(Array(back), [length]).to(q.device), 2)  // [B, H, L, E]
+    return try context.attended(
+      qkv, by: plan, scale: heads.scale, dropout: dropoutRate, layer: layer)
   }
 
   /// Which pixels are in which block, and which keys a block sees; -1 for none.
   struct Layout {
-    /// Pixels of the image.
-    let area: Int
-    /// Pixels of a block.
-    let size: Int
     /// Query pixels of each block.
     private(set) var queries: [[Int]] = []
     /// Key pixels of each block.
     private(set) var keys: [[Int]] = []
     /// A pixel's place in the causal order.
     private(set) var order: [Int]
-    /// A pixel's row among all blocks' queries.
-    private(set) var places: [Int]
     let causal: Bool
-    /// Keys of a block.
-    var keyCount: Int { keys[0].count }
 
     init(_ configuration: Configuration, height: Int, width: Int, causal: Bool) {
       let flat = configuration.form == .oneDimensional
@@ -148,10 +122,8 @@ public struct ImageTransformer: Mixer {
       let left = flat ? configuration.flangeHeight : configuration.flangeWidth
       let below = causal ? 0 : above
       let right = flat && causal ? 0 : left
-      area = height * width
-      size = blockHeight * blockWidth
-      order = Array(repeating: 0, count: area)
-      places = order
+      let size = blockHeight * blockWidth
+      order = Array(repeating: 0, count: height * width)
       self.causal = causal
       func pixel(_ row: Int, _ column: Int) -> Int {
         (0..<height).contains(row) && (0..<width).contains(column) ? row * width + column : -1
@@ -162,8 +134,7 @@ public struct ImageTransformer: Mixer {
           let columns = start..<(start + blockWidth)
           let own = rows.flatMap { row in columns.map { pixel(row, $0) } }
           for (place, pixel) in own.enumerated() where pixel >= 0 {
-            places[pixel] = queries.count * size + place
-            order[pixel] = places[pixel]
+            order[pixel] = queries.count * size + place
           }
           queries.append(own)
           keys.append(

@@ -99,10 +99,8 @@ public struct Informer: Mixer {
       .to(v.elementType).to(v.device)
     let mean = try (real.map { try v * $0 } ?? v).sum([2], keep: true) * shares  // [B, H, 1, E]
     let wide = try chosen.unsqueezed(3).expanded([b, h, chosen.size(2), q.size(3)])
-    let source = try KeySource(
-      q.gathered(wide, 2), k, v, scale: heads.scale,
-      blocked: padding.map { try $0.reshaped([$0.size(0), 1, 1, length]) })
-    let attended = try context.attended([source], dropout: dropoutRate, layer: layer)
+    let attended = try context.attendedOwn(
+      q.gathered(wide, 2), k, v, scale: heads.scale, dropout: dropoutRate, layer: layer)
     let place = try chosen.unsqueezed(3).expanded([b, h, chosen.size(2), e])
     return try mean.expanded([b, h, length, e]).adding(attended - mean, at: place, 2)
   }

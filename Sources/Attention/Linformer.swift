@@ -65,10 +65,9 @@ public struct Linformer: Mixer {
     let columns = try projection.value.slice(0..<context.length, 1)  // [k, L]
     let real = try attendedPadding ? nil : context.realPositions()
     let shortened = { (t: Tensor) in try columns.matmul(real.map { try t * $0 } ?? t) }
-    let logits = try q.matmul(shortened(k).transposed(2, 3)) * heads.scale  // [B, H, L, k]
-    let weights = try context.dropout(
-      logits.softmax(-1), dropoutRate, layer: layer, site: "attention.probability")
-    return try heads.merged(weights.matmul(shortened(v)).transposed(1, 2))  // [B, L, D]
+    let attended = try context.attended(
+      q, shortened(k), shortened(v), scale: heads.scale, dropout: dropoutRate, layer: layer)
+    return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
   }
 
   /// The projections; `linformer.projection` [k, positions].

@@ -71,57 +71,55 @@ public struct Local: Mixer {
 
   /// [B, L, D] to [B, L, D].
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
-    let (q, k, v) = try heads.split(x)  // [B, H, L, E] each
-    let attended =
+    let qkv = try heads.packed(x)  // [B, L, 3, H, E]
+    return try heads.merged(
       configuration.stridedGroups
-      ? try attendStrided(q, k, v, context, layer: layer)
-      : try attend(q, k, v, context, layer: layer)
-    return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
+        ? attendStrided(qkv, context, layer: layer) : attend(qkv, context, layer: layer))
   }
 
   /// The projections.
   public var parameters: [NamedParameter] { heads.parameters }
 
-  /// Queries, keys and values [B, H, L, E] to [B, H, L, E].
-  func attend(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ context: Context, layer: Int) throws
-    -> Tensor
-  {
-    let b = configuration.blockSize
+  /// Queries, keys and values [B, L, 3, H, E] to [B, L, H, E].
+  func attend(_ qkv: Tensor, _ context: Context, layer: Int) throws -> Tensor {
+    let (b, length) = (configuration.blockSize, qkv.size(1))
     let before = configuration.blocksBefore
     let after = causal ? 0 : configuration.blocksAfter
-    let blocks = Blocks(size: b, length: q.size(2))
-    var blocked = try blocks.blockedWindows(context, before: before, after: after)
-    if causal {
-      let future = try mask(b, (before + 1) * b, on: q.device) { $1 - before * b > $0 }  // [b, w]
-      blocked = try blocked.or(future)
+    let plan = try context.plan("\(configuration) \(causal) \(length)") { groups, shown in
+      for first in stride(from: 0, to: length, by: b) {
+        let queries = first..<min(first + b, length)
+        let keys = (max(0, first - before * b)..<min(first + (1 + after) * b, length)).map(shown)
+        if causal {
+          groups.add(queries: queries, keys: keys, bounds: { 0...$0 }, code: { $1 })
+        } else {
+          groups.add(queries: queries, keys: keys)
+        }
+      }
     }
-    let source = try KeySource(
-      blocks.cut(q), blocks.windows(k, before: before, after: after),
-      blocks.windows(v, before: before, after: after), scale: heads.scale, blocked: blocked)
-    return try blocks.joined(
-      context.attended([source], dropout: dropoutRate, layer: layer))  // [B, H, L, E]
+    return try context.attended(
+      qkv, by: plan, scale: heads.scale, dropout: dropoutRate, layer: layer)
   }
 
   /// As released: token t belongs to group t mod n, and the mask to blocks of neighbours.
-  func attendStrided(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ context: Context, layer: Int) throws
-    -> Tensor
-  {
-    let (b, length) = (configuration.blockSize, q.size(2))
+  func attendStrided(_ qkv: Tensor, _ context: Context, layer: Int) throws -> Tensor {
+    let (b, length) = (configuration.blockSize, qkv.size(1))
     let n = length / b + 1
-    let grouped = { (x: Tensor) in
-      try x.padded(after: n * b - length, 2).reshaped([x.size(0), x.size(1), b, n, x.size(3)])
-        .transposed(2, 3)  // [B, H, n, b, E]
+    let grouped = { (index: Int) in
+      let x = try qkv.widened().select(index, 2).transposed(1, 2)  // [B, H, L, E]
+      return try x.padded(after: n * b - length, 2)
+        .reshaped([x.size(0), x.size(1), b, n, x.size(3)]).transposed(2, 3)  // [B, H, n, b, E]
     }
-    let flags = try context.blockedKeys(upTo: length) ?? .zeros([1, length], .bool, on: q.device)
+    let flags = try context.blockedKeys(upTo: length) ?? .zeros([1, length], .bool, on: qkv.device)
     // The filling counts as real: its mask value of -1e9 became true in the released code.
     let padding = try flags.padded(after: n * b - length, 1).reshaped([-1, 1, n, b])
     // Deviation: none. A padded query has no allowed key; -1e10 everywhere is a uniform softmax.
     let blocked = try padding.unsqueezed(3).or(padding.unsqueezed(4))  // [B, 1, n, b, b]
-    let logits = try grouped(q).matmul(grouped(k).transposed(3, 4)) * heads.scale
+    let logits = try grouped(0).matmul(grouped(1).transposed(3, 4)) * heads.scale
     let weights = try context.dropout(
       logits.filled(where: blocked, -1e10).softmax(-1), dropoutRate, layer: layer,
       site: "attention.probability")
-    return try weights.matmul(grouped(v)).transposed(2, 3)  // [B, H, b, n, E]
-      .reshaped([q.size(0), q.size(1), n * b, q.size(3)]).slice(0..<length, 2)
+    return try weights.matmul(grouped(2)).transposed(2, 3)  // [B, H, b, n, E]
+      .reshaped([qkv.size(0), qkv.size(3), n * b, qkv.size(4)]).slice(0..<length, 2)
+      .transposed(1, 2)  // [B, L, H, E]
   }
 }

@@ -4,8 +4,7 @@ import Tensors
 ///
 /// A token attends to the w/2 tokens on each side (of every d-th with dilation d) and to the global
 /// tokens; a global token attends to all tokens through queries, keys and values of its own, which begin
-/// as copies of the others. Time is O(L·w·D + L·g·D), memory O(L·w): windows are cut from three
-/// neighbouring blocks. Padded keys are not attended. The causal form looks back only, at global tokens
+/// as copies of the others. Time is O(L·w·D + L·g·D), memory O(L·D). Padded keys are not attended. The causal form looks back only, at global tokens
 /// too.
 ///
 /// Beltagy and others 2020, arXiv 2004.05150, section 3.
@@ -73,22 +72,28 @@ public struct Longformer: Mixer {
 
   /// [B, L, D] to [B, L, D].
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
-    let (q, k, v) = try heads.split(x)  // [B, H, L, E] each
-    var attended = try attendWindow(q, k, v, context, layer: layer)  // [B, H, L, E]
+    let qkv = try heads.packed(x)  // [B, L, 3, H, E]
+    var attended = try attendWindow(qkv, context, layer: layer)  // [B, L, H, E]
     let g = min(configuration.globalTokens, x.size(1))
     if g > 0 {
       let project = { (index: Int, x: Tensor) in
-        let one = try globals[index](x).widened()
+        let one = try globals[index](x)
           .reshaped([x.size(0), x.size(1), 1, heads.numHeads, heads.width])
         let placed = heads.rotary && index < 2 ? try rotated(one) : one
         return try placed.select(0, 2).transposed(1, 2)
       }  // [B, H, L, E]
-      let first = try attendGlobally(
-        project(0, x.slice(0..<g, 1)), project(1, x), project(2, x), context, layer: layer)
-      attended = try .concatenated([first, attended.slice(g..<x.size(1), 2)], 2)
+      let first = try context.attendedOwn(
+        project(0, x.slice(0..<g, 1)), project(1, x), project(2, x), causal: causal,
+        scale: heads.scale, dropout: dropoutRate, layer: layer
+      ).transposed(1, 2)  // [B, g, H, E]
+      attended = try .concatenated([first, attended.slice(g..<x.size(1), 1)], 1)
     }
-    if configuration.uniformPaddedQueries { attended = try context.uniformAtPadding(attended, v) }
-    return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
+    if configuration.uniformPaddedQueries {
+      attended = try context.uniformAtPadding(
+        attended.transposed(1, 2), qkv.widened().select(2, 2).transposed(1, 2)
+      ).transposed(1, 2)
+    }
+    return try heads.merged(attended)  // [B, L, D]
   }
 
   /// The projections; `longformer.{q,k,v}_global`.
@@ -97,94 +102,37 @@ public struct Longformer: Mixer {
       + zip(["q", "k", "v"], globals).flatMap { $1.parameters.prefixed("longformer.\($0)_global") }
   }
 
-  /// Every token over its window and the global keys: [B, H, L, E] to [B, H, L, E].
-  func attendWindow(
-    _ q: Tensor, _ k: Tensor, _ v: Tensor, _ context: Context, layer: Int
-  ) throws -> Tensor {
-    let (length, d) = (q.size(2), configuration.dilation)
+  /// Every token over its window and the global keys: [B, L, 3, H, E] to [B, L, H, E].
+  func attendWindow(_ qkv: Tensor, _ context: Context, layer: Int) throws -> Tensor {
+    let (length, d) = (qkv.size(1), configuration.dilation)
     let g = min(configuration.globalTokens, length)
     let half = configuration.window / 2
-    let perClass = (length + d - 1) / d
-    // Tokens of the same remainder by d are neighbours: each class is a sequence of its own.
-    let classed = { (x: Tensor) in
-      try x.padded(after: perClass * d - length, 2)
-        .reshaped([x.size(0), x.size(1), perClass, d, x.size(3)]).transposed(2, 3)
-        .reshaped([x.size(0), x.size(1) * d, perClass, x.size(3)])  // [B, H d, L/d, E]
+    let (before, after) = (
+      d * (configuration.unevenWindow ? half - 1 : half), causal ? 0 : d * half
+    )
+    let plan = try context.plan("\(configuration) \(causal) \(length)") { groups, shown in
+      // Global tokens cannot see later global ones.
+      if causal {
+        groups.add(
+          queries: 0..<g, keys: (0..<g).map(shown), bounds: { 0...$0 }, code: { place, _ in place })
+      }
+      // Tokens of the same remainder by d are neighbours: each class is a sequence of its own.
+      for rest in 0..<d {
+        let tokens = Array(stride(from: rest, to: length, by: d).drop { causal && $0 < g })
+        for first in stride(from: 0, to: tokens.count, by: Self.queries) {
+          let queries = tokens[first..<min(first + Self.queries, tokens.count)]
+          guard let low = queries.first, let high = queries.last else { continue }
+          let near = tokens.drop { $0 < max(g, low - before) }.prefix { $0 <= high + after }
+          groups.add(
+            queries: queries, keys: ((0..<g) + near).map(shown), shared: g,
+            bounds: { ($0 - before)...($0 + after) }, code: { $1 })
+        }
+      }
     }
-    let blocks = Blocks(size: min(half, perClass), length: perClass)
-    let (b, n, after) = (blocks.size, blocks.count, causal ? 0 : 1)
-    let width = (2 + after) * b
-    // Codes of keys: position, or -1 where there is no token or a global one.
-    let blocked = try blockedWindow(blocks, width, g, context)  // [B, 1, d, n, 1, w]
-    let left = configuration.unevenWindow ? half - 1 : half
-    let outside = try mask(b, width, on: q.device) { row, slot in
-      let distance = slot - b - row  // key minus query, in steps of d
-      return distance < -left || distance > (causal ? 0 : half)
-    }
-    let split = { (x: Tensor) in
-      try x.reshaped([x.size(0), q.size(1), d, n, x.size(3), x.size(4)])
-    }
-    let queries = try split(blocks.cut(classed(q)))  // [B, H, d, n, b, E]
-    let windowed = { (x: Tensor) in try split(blocks.windows(classed(x), before: 1, after: after)) }
-    var sources = [
-      try KeySource(
-        queries, windowed(k), windowed(v), scale: heads.scale, blocked: blocked.or(outside))
-    ]
-    if g > 0 {
-      let first = { (x: Tensor) in try x.slice(0..<g, 2).unsqueezed(2).unsqueezed(2) }
-      sources.append(
-        try KeySource(
-          queries, first(k), first(v), scale: heads.scale,
-          blocked: blockedGlobals(blocks, g, context)))
-    }
-    return try context.attended(sources, dropout: dropoutRate, layer: layer)  // [B, H, d, n, b, E]
-      .reshaped([q.size(0), q.size(1), d, n * b, q.size(3)]).slice(0..<perClass, 3)
-      .transposed(2, 3).reshaped([q.size(0), q.size(1), perClass * d, q.size(3)])
-      .slice(0..<length, 2)
+    return try context.attended(
+      qkv, by: plan, scale: heads.scale, dropout: dropoutRate, layer: layer)
   }
 
-  /// Global tokens over all keys: queries [B, H, g, E], keys and values [B, H, L, E].
-  func attendGlobally(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ context: Context, layer: Int)
-    throws -> Tensor
-  {
-    var blocked = try context.blockedKeys(upTo: k.size(2))
-      .map { try $0.reshaped([$0.size(0), 1, 1, -1]) }  // [B, 1, 1, L]
-    if causal { blocked = try blocked.or(mask(q.size(2), k.size(2), on: q.device) { $1 > $0 }) }
-    let source = try KeySource(q, k, v, scale: heads.scale, blocked: blocked)
-    return try context.attended([source], dropout: dropoutRate, layer: layer)
-  }
-
-  /// [B or 1, 1, d, n, 1, w]: window slots without a token, or with a global one.
-  private func blockedWindow(_ blocks: Blocks, _ width: Int, _ g: Int, _ context: Context) throws
-    -> Tensor
-  {
-    let d = configuration.dilation
-    let padded = blocks.length * d
-    var flags =
-      try context.blockedKeys(upTo: padded) ?? .zeros([1, padded], .bool, on: context.device)
-    if g > 0 {
-      flags = try flags.or(mask(1, padded, on: context.device) { $1 < g })
-    }
-    return try flags.reshaped([flags.size(0), blocks.length, d]).transposed(1, 2)  // [B, d, L/d]
-      .padded(
-        before: blocks.size,
-        after: blocks.paddedLength - blocks.length + (causal ? 0 : blocks.size),
-        2, value: 1
-      )
-      .windows(size: width, step: blocks.size, 2)  // [B, d, n, w]
-      .unsqueezed(1).unsqueezed(4)
-  }
-
-  /// [B or 1, 1, d, n, b, g]: global keys that a query may not attend to; nil when there are none.
-  private func blockedGlobals(_ blocks: Blocks, _ g: Int, _ context: Context) throws -> Tensor? {
-    var blocked = try context.blockedKeys(upTo: context.length)
-      .map { try $0.slice(0..<g, 1).reshaped([$0.size(0), 1, 1, 1, 1, g]) }
-    if causal {
-      let (d, n, b) = (configuration.dilation, blocks.count, blocks.size)
-      let ahead = try mask(n * b * d, g, on: context.device) { $1 > $0 }
-        .reshaped([n, b, d, g]).permuted([2, 0, 1, 3])  // [d, n, b, g]
-      blocked = try blocked.or(ahead)
-    }
-    return blocked
-  }
+  /// Queries of a group: more share fewer reads of keys, fewer waste less outside the window.
+  private static let queries = 64
 }

@@ -110,18 +110,16 @@ public struct Luna: Mixer {
   func attendPacked(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ context: Context, layer: Int) throws
     -> Tensor
   {
-    let blocked = try context.blockedKeys(upTo: k.size(2))
-      .map { try $0.reshaped([$0.size(0), 1, 1, -1]) }
-    let source = try KeySource(q, k, v, scale: scale, blocked: blocked)
-    return try context.attended([source], dropout: model.attentionDropoutRate, layer: layer)
+    try context.attendedOwn(
+      q, k, v, scale: scale, dropout: model.attentionDropoutRate, layer: layer)
   }
 
   /// Token queries [B, H, L, E] over the packed memory's keys and values [B, H, p, E]: [B, H, L, E].
   func attendUnpacked(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ context: Context, layer: Int) throws
     -> Tensor
   {
-    let source = try KeySource(q, k, v, scale: scale, blocked: nil)
-    return try context.attended([source], dropout: model.attentionDropoutRate, layer: layer)
+    try context.attended(
+      q, k, v, scale: scale, dropout: model.attentionDropoutRate, layer: layer)
   }
 
   private var scale: Double { 1 / Double(model.headWidth).squareRoot() }

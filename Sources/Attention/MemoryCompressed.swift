@@ -92,17 +92,17 @@ public struct MemoryCompressed: Mixer {
     }
     // Slot 0 begins at token 0, slot j at token f (j - 1).
     let first = [0] + (0..<slots).map { $0 * factor }
-    var blocked: Tensor?
-    if context.lengthTensor != nil {
-      let flags = context.lengths.flatMap { real in first.map { $0 >= real } }
-      blocked = try .from(flags, [b, 1, 1, slots + 1]).to(q.device)
-    }
-    if causal {
-      blocked = try blocked.or(mask(length, slots + 1, on: q.device) { $1 * factor > $0 })
-    }
-    let source = try KeySource(
-      q, shortened(k, kernels.key), shortened(v, kernels.value), scale: heads.scale,
-      blocked: blocked)
-    return try context.attended([source], dropout: dropoutRate, layer: layer)
+    let filled = context.lengths.map { real in Int64(first.filter { $0 < real }.count) }
+    let plan =
+      try causal
+      ? context.plan("\(Self.mechanism.name) \(factor) \(length)") { groups, _ in
+        // The last token of slot j is f j - 1.
+        groups.add(
+          queries: 0..<length, keys: 0...slots, bounds: { 0...$0 }, code: { $1 * factor })
+      } : nil
+    return try context.attended(
+      q, shortened(k, kernels.key), shortened(v, kernels.value), by: plan,
+      keyLengths: context.lengthTensor == nil ? nil : .from(filled, [b]), scale: heads.scale,
+      dropout: dropoutRate, layer: layer)
   }
 }

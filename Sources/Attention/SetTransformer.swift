@@ -80,15 +80,16 @@ public struct SetTransformer: Architecture {
   /// Token ids [B, L] to [B, 1, D] and a context of length 1.
   public func callAsFunction(_ ids: Tensor, _ context: Context) throws -> (Tensor, Context) {
     var (x, context) = try embedding(ids, context)  // [B, L, D]
-    let blocked = try context.blockedKeys(upTo: x.size(1))
     for (index, layer) in layers.enumerated() {
       let points = try rows(layer.points, x)
-      let gathered = try layer.gather(points, x, blocked, context, layer: index)  // [B, m, D]
-      x = try layer.spread(x, gathered, nil, context, layer: index)  // [B, L, D]
+      let gathered = try layer.gather(points, x, tokens: true, context, layer: index)  // [B, m, D]
+      x = try layer.spread(x, gathered, tokens: false, context, layer: index)  // [B, L, D]
     }
-    var pooled = try pool(rows(seed, x), x, blocked, context, layer: layers.count)  // [B, 1, D]
+    var pooled = try pool(
+      rows(seed, x), x, tokens: true, context, layer: layers.count)  // [B, 1, D]
     for (index, block) in decoder.enumerated() {
-      pooled = try block(pooled, pooled, nil, context, layer: layers.count + 1 + index)
+      pooled = try block(
+        pooled, pooled, tokens: false, context, layer: layers.count + 1 + index)
     }
     let batch = ids.size(0)
     let single = try Context(
@@ -138,22 +139,26 @@ public struct SetTransformer: Architecture {
       self.model = model
     }
 
-    /// X [B, N, D] over Y [B, M, D], of which `blocked` [B or 1, M] are not attended: [B, N, D].
+    /// X [B, N, D] over Y [B, M, D]: [B, N, D].
+    ///
+    /// - Parameter tokens: whether Y are the batch's own positions, some of which are padding.
     func callAsFunction(
-      _ x: Tensor, _ y: Tensor, _ blocked: Tensor?, _ context: Context, layer: Int
+      _ x: Tensor, _ y: Tensor, tokens: Bool, _ context: Context, layer: Int
     ) throws -> Tensor {
       let width = model.embDim / model.numHeads
       let split = { (t: Tensor) in
         try t.widened().reshaped([t.size(0), t.size(1), model.numHeads, width]).transposed(1, 2)
       }  // [B, H, N, E]
       let q = try query(x)
-      let source = try KeySource(
-        split(q), split(key(y)), split(value(y)), scale: 1 / Double(model.embDim).squareRoot(),
-        blocked: blocked.map { try $0.reshaped([$0.size(0), 1, 1, y.size(1)]) })
-      let attended = try context.attended(
-        [source], dropout: model.attentionDropoutRate, layer: layer
-      ).transposed(1, 2).reshaped(q.shape)  // [B, N, D]
-      var h = try q + attended
+      let (keys, values) = (try split(key(y)), try split(value(y)))
+      let scale = 1 / Double(model.embDim).squareRoot()
+      let rate = model.attentionDropoutRate
+      let attended =
+        try tokens
+        ? context.attendedOwn(split(q), keys, values, scale: scale, dropout: rate, layer: layer)
+        : context.attended(split(q), keys, values, scale: scale, dropout: rate, layer: layer)
+      let joined = try attended.transposed(1, 2).reshaped(q.shape)  // [B, N, D]
+      var h = try q + joined
       if let norm = norms.first { h = try norm(h) }
       h = try h + out(h).relu()
       if let norm = norms.last { h = try norm(h) }

@@ -50,7 +50,7 @@ public struct Softmax: Mixer {
       try span.add(
         part(0), part(1), scale: heads.scale, causal: causal, context, layer: layer)
     }
-    var attended = try context.selfAttention(
+    var attended = try context.attended(
       qkv, causal: causal, scale: heads.scale, dropout: dropoutRate, layer: layer)  // [B, L, H, E]
     if uniformPaddedQueries {
       attended = try context.uniformAtPadding(
@@ -62,35 +62,4 @@ public struct Softmax: Mixer {
 
   /// The projections.
   public var parameters: [NamedParameter] { heads.parameters }
-}
-
-extension Context {
-  /// Softmax attention over all pairs by the fused kernel: packed [B, L, 3, H, E] to [B, L, H, E].
-  ///
-  /// The kernel knows padding behind a row only; hidden positions are sorted there and back.
-  func selfAttention(_ qkv: Tensor, causal: Bool, scale: Double, dropout: Double, layer: Int) throws
-    -> Tensor
-  {
-    let attend = { (qkv: Tensor, lengths: Tensor?) in
-      try qkv.selfAttention(
-        lengths: lengths, causal: causal, scale: scale, dropout: self.training ? dropout : 0,
-        key: self.key[layer]["attention.probability"], examples: self.examples)
-    }
-    guard hidden != nil, let blocked = try blockedKeys(upTo: length) else {
-      return try attend(qkv, lengthTensor)
-    }
-    let (batch, h, e) = (qkv.size(0), qkv.size(3), qkv.size(4))
-    let size = try Tensor.full([], Double(length), .int64, on: device)
-    let flags = try blocked.to(.int64).expanded([batch, length])
-    let order = try (flags * size + .integers(0..<length, on: device)).sortingOrder(1)  // [B, L]
-    let bases = try Tensor.integers(0..<batch, on: device).reshaped([batch, 1]) * size
-    let moved = { (x: Tensor, order: Tensor) in
-      try x.reshaped([batch * self.length, -1]).picked((order + bases).reshaped([-1]), 0)
-    }  // [B L, ...]
-    let shown = try blocked.not().expanded([batch, length]).to(.int64).sum([1]).to(.cpu)  // [B]
-    let sorted = try moved(qkv, order).reshaped([batch, length, 3, h, e])
-    let attended = try attend(sorted, shown)  // [B, L, H, E]
-    return try moved(attended.reshaped([batch, length, h * e]), order.sortingOrder(1))
-      .reshaped([batch, length, h, e])
-  }
 }

@@ -102,62 +102,93 @@ public struct SparseTransformer: Mixer {
 
   /// [B, L, D] to [B, L, D].
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
-    let (q, k, v) = try heads.split(x)  // [B, H, L, E] each
+    let qkv = try heads.packed(x)  // [B, L, 3, H, E]
     let run = { (range: Range<Int>, reach: Reach) in
-      try attend(
-        q.slice(range, 1), k.slice(range, 1), v.slice(range, 1), context, reach, layer: layer)
+      try attend(qkv.slice(range, 3), context, reach, layer: layer)
     }
     let all = 0..<heads.numHeads
     let half = heads.numHeads / 2
     var attended: Tensor =
       switch configuration.heads {
-      case .union: try run(all, .both)
-      case .alternate: try run(all, layer % 2 == 0 ? .near : .far)
+      case .union: try attend(qkv, context, .both, layer: layer)
+      case .alternate: try attend(qkv, context, layer % 2 == 0 ? .near : .far, layer: layer)
       case .split:
-        try .concatenated([run(0..<half, .near), run(half..<heads.numHeads, .far)], 1)
+        try .concatenated([run(0..<half, .near), run(half..<all.upperBound, .far)], 2)
       }
-    if configuration.uniformPaddedQueries { attended = try context.uniformAtPadding(attended, v) }
-    return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
+    if configuration.uniformPaddedQueries {
+      attended = try context.uniformAtPadding(
+        attended.transposed(1, 2), qkv.widened().select(2, 2).transposed(1, 2)
+      ).transposed(1, 2)
+    }
+    return try heads.merged(attended)  // [B, L, D]
   }
 
   /// The projections.
   public var parameters: [NamedParameter] { heads.parameters }
 
-  /// Queries, keys and values [B, H, L, E] to [B, H, L, E].
-  func attend(
-    _ q: Tensor, _ k: Tensor, _ v: Tensor, _ context: Context, _ reach: Reach, layer: Int
-  ) throws -> Tensor {
+  /// Queries, keys and values [B, L, 3, H, E] to [B, L, H, E].
+  func attend(_ qkv: Tensor, _ context: Context, _ reach: Reach, layer: Int) throws -> Tensor {
+    if configuration.pattern == .fixed {
+      return try context.attended(
+        qkv, by: fixedPlan(context, reach, length: qkv.size(1)), scale: heads.scale,
+        dropout: dropoutRate, layer: layer)
+    }
+    let part = { (index: Int) in try qkv.widened().select(index, 2).transposed(1, 2) }
+    let (q, k, v) = (try part(0), try part(1), try part(2))  // [B, H, L, E]
     guard configuration.openFirstToken && q.size(2) > 1 else {
-      return try attendPattern(q, k, v, context, reach, layer: layer, open: nil)
+      return try attendStrided(q, k, v, context, reach, layer: layer, open: nil).transposed(1, 2)
     }
     let tail = { (x: Tensor) in try x.slice(1..<x.size(2), 2) }
-    let rest = try attendPattern(
+    let rest = try attendStrided(
       tail(q), tail(k), tail(v), context.withoutFirstPosition(), reach, layer: layer,
       open: (k.slice(0..<1, 2), v.slice(0..<1, 2), context.blockedKeys(upTo: 1)))
-    let all = try KeySource(
-      q.slice(0..<1, 2), k, v, scale: heads.scale,
-      blocked: context.blockedKeys(upTo: q.size(2)).map { try $0.reshaped([$0.size(0), 1, 1, -1]) })
-    let first = try context.attended([all], dropout: dropoutRate, layer: layer)  // [B, H, 1, E]
-    return try .concatenated([first, rest], 2)
+    let first = try context.attendedOwn(
+      q.slice(0..<1, 2), k, v, scale: heads.scale, dropout: dropoutRate, layer: layer)
+    return try Tensor.concatenated([first, rest], 2).transposed(1, 2)
   }
 
-  /// The same by the pattern alone; an open token's key and value [B, H, 1, E] are for every query.
-  private func attendPattern(
+  /// The fixed pattern: own block, summaries, or both; an open first token is no part of any block.
+  private func fixedPlan(_ context: Context, _ reach: Reach, length: Int) throws -> AttentionPlan {
+    let s = configuration.blockSize
+    let open = configuration.openFirstToken && length > 1 ? 1 : 0
+    var places = Array((s - configuration.summarySize)..<s)
+    if configuration.summaryOfFirst && places[0] != 0 { places.insert(0, at: 0) }
+    return try context.plan("\(configuration) \(reach) \(causal) \(length)") { groups, shown in
+      if open == 1 {
+        // It sees all, whatever its order.
+        groups.add(
+          queries: 0..<1, keys: (0..<length).map(shown), bounds: { _ in 0...length },
+          code: { max(0, $1) })
+      }
+      let starts = Array(stride(from: open, to: length, by: s))
+      for first in starts {
+        let queries = first..<min(first + s, length)
+        var keys = open == 1 ? [shown(0)] : []
+        if reach != .far { keys += queries.map(shown) }
+        if reach != .near {
+          for other in starts where other != first || reach == .far {
+            keys += places.map { other + $0 }.filter { $0 < length }.map(shown)
+          }
+        }
+        groups.add(
+          queries: queries, keys: keys, bounds: { 0...(causal ? $0 : length) },
+          code: { max(0, $1) })
+      }
+    }
+  }
+
+  /// The strided pattern; an open token's key and value [B, H, 1, E] are for every query.
+  ///
+  /// [B, H, L, E] to [B, H, L, E].
+  private func attendStrided(
     _ q: Tensor, _ k: Tensor, _ v: Tensor, _ context: Context, _ reach: Reach, layer: Int,
     open: (key: Tensor, value: Tensor, blocked: Tensor?)?
   ) throws -> Tensor {
     let blocks = Blocks(size: configuration.blockSize, length: q.size(2))
-    let strided = configuration.pattern == .strided
     var sources: [KeySource] = []
-    if reach != .far {
-      sources.append(try strided ? window(q, k, v, blocks, context) : own(q, k, v, blocks, context))
-    }
+    if reach != .far { sources.append(try window(q, k, v, blocks, context)) }
     if reach != .near {
-      let both = reach == .both
-      sources.append(
-        try strided
-          ? columns(q, k, v, blocks, context, withoutNear: both)
-          : summaries(q, k, v, blocks, context, withoutNear: both))
+      sources.append(try columns(q, k, v, blocks, context, withoutNear: reach == .both))
     }
     if let open {
       sources.append(
@@ -166,18 +197,6 @@ public struct SparseTransformer: Mixer {
           blocked: open.blocked.map { try $0.reshaped([$0.size(0), 1, 1, 1, 1]) }))
     }
     return try blocks.joined(context.attended(sources, dropout: dropoutRate, layer: layer))
-  }
-
-  /// The token's own block of s.
-  private func own(
-    _ q: Tensor, _ k: Tensor, _ v: Tensor, _ blocks: Blocks, _ context: Context
-  ) throws -> KeySource {
-    var blocked = try blocks.blockedWindows(context, before: 0, after: 0)  // [B, 1, n, 1, s]
-    if causal {
-      blocked = try blocked.or(mask(blocks.size, blocks.size, on: q.device) { $1 > $0 })
-    }
-    return try KeySource(
-      blocks.cut(q), blocks.cut(k), blocks.cut(v), scale: heads.scale, blocked: blocked)
   }
 
   /// Tokens less than s away: this block and its neighbours, cut to the window.
@@ -193,31 +212,6 @@ public struct SparseTransformer: Mixer {
     return try KeySource(
       blocks.cut(q), blocks.windows(k, before: 1, after: after),
       blocks.windows(v, before: 1, after: after), scale: heads.scale, blocked: blocked)
-  }
-
-  /// The last c tokens of every block; without near keys, of every other block.
-  private func summaries(
-    _ q: Tensor, _ k: Tensor, _ v: Tensor, _ blocks: Blocks, _ context: Context, withoutNear: Bool
-  ) throws -> KeySource {
-    let (s, n) = (blocks.size, blocks.count)
-    var places = Array((s - configuration.summarySize)..<s)
-    if configuration.summaryOfFirst && places[0] != 0 { places.insert(0, at: 0) }
-    let positions = (0..<n).flatMap { block in places.map { block * s + $0 } }
-    let count = positions.count
-    let index = try Tensor.from(positions.map(Int64.init), [count]).to(q.device)
-    let far = { (x: Tensor) in
-      try x.padded(after: blocks.paddedLength - blocks.length, 2).picked(index, 2).unsqueezed(2)
-    }  // [B, H, 1, n c, E]
-    let keyBlock = try index.quotient(by: s).reshaped([1, 1, count])
-    let queryBlock = try Tensor.integers(0..<n, on: q.device).reshaped([n, 1, 1])
-    var blocked = try context.blockedKeys(upTo: blocks.paddedLength)
-      .map { try $0.picked(index, 1).reshaped([$0.size(0), 1, 1, 1, count]) }
-    if withoutNear { blocked = try blocked.or(keyBlock.equal(queryBlock)) }  // [n, 1, n c]
-    if causal {
-      let queries = try Tensor.integers(0..<(n * s), on: q.device).reshaped([n, s, 1])
-      blocked = try blocked.or(queries.less(than: index.reshaped([1, 1, count])))  // [n, s, n c]
-    }
-    return try KeySource(blocks.cut(q), far(k), far(v), scale: heads.scale, blocked: blocked)
   }
 
   /// Tokens a multiple of s away: the same place of every block; without near keys, of every other.

@@ -222,7 +222,7 @@ public struct Synthesizer: Mixer {
     }
     let packed = try Tensor.concatenated(
       [q, k, values].map { try $0.padded(after: width - $0.size(3), 3).unsqueezed(2) }, 2)
-    var attended = try context.selfAttention(
+    var attended = try context.attended(
       packed, causal: model.causal, scale: 1, dropout: model.attentionDropoutRate, layer: layer
     ).slice(0..<e, 3)  // [B, L, H, E]
     if uniformPaddedQueries {

@@ -67,21 +67,4 @@ extension Tensor {
     return try Tensor(
       ct_dropout(handle, residual?.handle, examples.handle, key.bits, rate))
   }
-
-  /// Softmax self-attention over tiles, in O(L) memory: [B, L, 3, H, E] (q, k, v) to [B, L, H, E].
-  ///
-  /// - Parameters:
-  ///   - lengths: [B] int64 on the CPU; keys from a row's length on are not attended, queries there
-  ///     give zeros. nil: all are real.
-  ///   - causal: whether a query attends to its own and earlier positions only.
-  ///   - scale: what the logits are multiplied by.
-  ///   - dropout: rate on the probabilities, by counter (key, example, head, query, key position).
-  public func selfAttention(
-    lengths: Tensor?, causal: Bool = false, scale: Double, dropout: Double = 0,
-    key: RandomKey = RandomKey(seed: 0), examples: Tensor? = nil
-  ) throws -> Tensor {
-    try Tensor(
-      ct_self_attention(
-        handle, lengths?.handle, causal ? 1 : 0, scale, dropout, examples?.handle, key.bits))
-  }
 }

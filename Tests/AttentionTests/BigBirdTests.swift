@@ -40,7 +40,9 @@ import Testing
     let unique = orders.map { Array(Set($0)).sorted { ($0 * 5 + 1) % 11 < ($1 * 5 + 1) % 11 } }
     try expectSame(
       Inputs.queriesKeysValues([3, 2, length, 4]).reversed(), lengths: lengths, "",
-      { try mixer.attend($0[2], $0[1], $0[0], context, orders: unique, layer: 0) },
+      {
+        try apart($0[2], $0[1], $0[0]) { try mixer.attend($0, context, orders: unique, layer: 0) }
+      },
       {
         try denseAttention($0[2], $0[1], $0[0], lengths: lengths) {
           Self.allowed($0, $1, $2, block: block, random: random, orders: unique)
@@ -55,10 +57,13 @@ import Testing
     let orders = [[], [4], [5], [1], [2], []]
     let context = try Inputs.context([12], 12)
     let golden = try Golden("bigbird")
-    try golden.expect("out", mixer.attend(x[0], x[1], x[2], context, orders: orders, layer: 0))
+    try golden.expect(
+      "out", apart(x[0], x[1], x[2]) { try mixer.attend($0, context, orders: orders, layer: 0) })
     let identity = try Tensor.from(
       (0..<144).map { $0 / 12 == $0 % 12 ? 1.0 : 0 }, [1, 1, 12, 12])
-    let weights = try mixer.attend(x[0], x[1], identity, context, orders: orders, layer: 0)
+    let weights = try apart(x[0], x[1], identity) {
+      try mixer.attend($0, context, orders: orders, layer: 0)
+    }
     let pairs = try weights.doubles().filter { $0 != 0 }.count / 4
     #expect([Double(pairs)] == (try golden.values("nnz")))
   }
@@ -98,8 +103,9 @@ import Testing
   func full() throws {
     let x = try Inputs.queriesKeysValues([1, 2, 21, 4])
     let orders = (0..<11).map { _ in Array(0..<11) }
-    let found = try bigbird(2, random: 11)
-      .attend(x[0], x[1], x[2], Inputs.context([21], 21), orders: orders, layer: 0)
+    let found = try apart(x[0], x[1], x[2]) {
+      try bigbird(2, random: 11).attend($0, Inputs.context([21], 21), orders: orders, layer: 0)
+    }
     let expected = try denseAttention(x[0], x[1], x[2], lengths: [21]) { _, _, _ in true }
     #expect(difference(try found.doubles(), try expected.doubles()) < 1e-12)
   }
@@ -111,8 +117,9 @@ import Testing
     let context = try Inputs.context([12], 12)
     let orders = (0..<7).map { _ in [5, 4, 3, 2, 1, 0, 6] }
     let run = { (change: @escaping (inout BigBird.Configuration) -> Void) in
-      try bigbird(2, random: 1, change: change)
-        .attend(x[0], x[1], x[2], context, orders: orders, layer: 0)
+      try apart(x[0], x[1], x[2]) {
+        try bigbird(2, random: 1, change: change).attend($0, context, orders: orders, layer: 0)
+      }
     }
     let filled = try x.map { try $0.padded(after: 2, 2) }
     let expected = try denseAttention(filled[0], filled[1], filled[2], lengths: [14]) {

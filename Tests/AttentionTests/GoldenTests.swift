@@ -10,9 +10,10 @@ import Testing
     let parts = try Inputs.queriesKeysValues([1, 12, 1, 1, 4]).map { try $0.to(.float32) }
     let qkv = try Tensor.concatenated(parts, 2)  // [1, 12, 3, 1, 4]
     let golden = try Golden("full")
-    try golden.expect("out", qkv.selfAttention(lengths: nil, scale: 0.5))
-    try golden.expect("causal", qkv.selfAttention(lengths: nil, causal: true, scale: 0.5))
-    let padded = try qkv.selfAttention(lengths: .from([Int64(9)], [1]), scale: 0.5)
+    try golden.expect("out", qkv.attention(scale: 0.5))
+    try golden.expect("causal", qkv.attention(causal: true, scale: 0.5))
+    let lengths = try Tensor.from([Int64(9)], [1])
+    let padded = try qkv.attention(queryLengths: lengths, keyLengths: lengths, scale: 0.5)
     try golden.expect("pad", padded, rows: 9)
   }
 

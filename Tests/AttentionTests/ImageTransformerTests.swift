@@ -46,7 +46,7 @@ import Testing
         let fitted = (min(block.0, side), min(block.1, side))
         try expectSame(
           Inputs.queriesKeysValues([2, 2, length, 4]).reversed(), lengths: lengths, "\(side)",
-          { try mixer.attend($0[2], $0[1], $0[0], context, layer: 0) },
+          { try apart($0[2], $0[1], $0[0]) { try mixer.attend($0, context, layer: 0) } },
           {
             try denseAttention($0[2], $0[1], $0[0], lengths: lengths) { _, i, j in
               Self.allowed(i, j, side: side, block: fitted, flange: flange, causal: causal)
@@ -71,7 +71,7 @@ import Testing
       try expectSame(
         Inputs.queriesKeysValues([2, 2, length, 4]).reversed(), lengths: lengths,
         "causal \(causal)",
-        { try mixer.attend($0[2], $0[1], $0[0], context, layer: 0) },
+        { try apart($0[2], $0[1], $0[0]) { try mixer.attend($0, context, layer: 0) } },
         {
           try denseAttention($0[2], $0[1], $0[0], lengths: lengths) { _, i, j in
             let first = i / width * width
@@ -89,10 +89,11 @@ import Testing
       (0..<(64 * 64)).map { $0 / 64 == $0 % 64 ? 1.0 : 0 }, [1, 1, 64, 64])
     let x = try Inputs.queriesKeysValues([1, 1, 64, 4])
     for (name, flange, causal) in [("nnz_causal", (2, 2), true), ("nnz_bidir", (1, 1), false)] {
-      let weights = try image(
-        .twoDimensional, side: 8, block: (2, 4), flange: flange, causal: causal
-      )
-      .attend(x[0], x[1], identity, Inputs.context([64], 64), layer: 0).doubles()
+      let weights = try apart(x[0], x[1], identity) {
+        try image(
+          .twoDimensional, side: 8, block: (2, 4), flange: flange, causal: causal
+        ).attend($0, Inputs.context([64], 64), layer: 0)
+      }.doubles()
       let counts = (0..<64).map { row in
         Double(weights[(row * 64)..<(row * 64 + 64)].filter { $0 != 0 }.count)
       }
@@ -106,16 +107,17 @@ import Testing
       .layout
     #expect(Set(layout.order).count == 49)
     for pixel in 0..<49 {
-      #expect(layout.keys[layout.places[pixel] / 6].contains(pixel))
+      #expect(layout.keys[layout.order[pixel] / 6].contains(pixel))
     }
   }
 
   @Test("a length that is no square is laid out in the next larger one")
   func notSquare() throws {
     let mixer = try image(.twoDimensional, side: 0, block: (2, 2), flange: (1, 1), maxLength: 40)
-    #expect(mixer.layout.area == 49)
     let x = try Inputs.queriesKeysValues([1, 2, 40, 4])
-    let found = try mixer.attend(x[0], x[1], x[2], Inputs.context([40], 40), layer: 0)
+    let found = try apart(x[0], x[1], x[2]) {
+      try mixer.attend($0, Inputs.context([40], 40), layer: 0)
+    }
     let expected = try denseAttention(x[0], x[1], x[2], lengths: [40]) { _, i, j in
       Self.allowed(i, j, side: 7, block: (2, 2), flange: (1, 1), causal: false)
     }

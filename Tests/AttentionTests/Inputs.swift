@@ -76,3 +76,16 @@ func expectSame(
   }
   #expect(difference(results[0], results[1]) < tolerance, "\(note)")
 }
+
+/// What `run` makes of queries, keys and values [B, H, L, E] side by side, as [B, H, L, Ev].
+///
+/// Widths may differ: zeros fill them up, which change no logit.
+func apart(
+  _ q: Tensor, _ k: Tensor, _ v: Tensor, _ run: (_ qkv: Tensor) throws -> Tensor
+) throws -> Tensor {
+  let width = max(q.size(3), v.size(3))
+  let parts = try [q, k, v].map {
+    try $0.padded(after: width - $0.size(3), 3).transposed(1, 2).unsqueezed(2)
+  }
+  return try run(.concatenated(parts, 2)).slice(0..<v.size(3), 3).transposed(1, 2)
+}

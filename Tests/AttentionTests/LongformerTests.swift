@@ -35,7 +35,7 @@ import Testing
       try expectSame(
         Inputs.queriesKeysValues([2, 2, length, 4]).reversed(), lengths: lengths,
         "causal \(causal)",
-        { try mixer.attendWindow($0[2], $0[1], $0[0], context, layer: 0) },
+        { try apart($0[2], $0[1], $0[0]) { try mixer.attendWindow($0, context, layer: 0) } },
         {
           try denseAttention($0[2], $0[1], $0[0], lengths: lengths) { _, i, j in
             Self.allowed(i, j, window, globals, dilation, causal: causal)
@@ -50,12 +50,13 @@ import Testing
     let golden = try Golden("longformer")
     let context = try Inputs.context([12], 12)
     let run = { (mixer: Longformer) in
-      try mixer.attendWindow(x[0], x[1], x[2], context, layer: 0)
+      try apart(x[0], x[1], x[2]) { try mixer.attendWindow($0, context, layer: 0) }
     }
     try golden.expect("win", run(longformer(4)))
     try golden.expect("causal", run(longformer(4, causal: true)))
     let mixer = try longformer(4, globals: 1)
-    let first = try mixer.attendGlobally(x[0].slice(0..<1, 2), x[1], x[2], context, layer: 0)
+    let first = try context.attendedOwn(
+      x[0].slice(0..<1, 2), x[1], x[2], scale: mixer.heads.scale, dropout: 0, layer: 0)
     try golden.expect("glob", .concatenated([first, run(mixer).slice(1..<12, 2)], 2))
   }
 
@@ -107,12 +108,14 @@ import Testing
   func uneven() throws {
     let x = try Inputs.queriesKeysValues([1, 1, 15, 4])
     let context = try Inputs.context([15], 15)
-    let found = try longformer(6, uneven: true).attendWindow(x[0], x[1], x[2], context, layer: 0)
+    let found = try apart(x[0], x[1], x[2]) {
+      try longformer(6, uneven: true).attendWindow($0, context, layer: 0)
+    }
     let expected = try denseAttention(x[0], x[1], x[2], lengths: [15]) { _, i, j in
       j - i >= -2 && j - i <= 3
     }
     #expect(difference(try found.doubles(), try expected.doubles()) < 1e-12)
-    let even = try longformer(6).attendWindow(x[0], x[1], x[2], context, layer: 0)
+    let even = try apart(x[0], x[1], x[2]) { try longformer(6).attendWindow($0, context, layer: 0) }
     #expect(difference(try found.doubles(), try even.doubles()) > 1e-2)
   }
 

@@ -37,13 +37,13 @@ import Testing
     let x = try Inputs.fill([1, 6, 4], 0.7, 0.1)
     let context = try Inputs.context([6], 6)
     let blocks = try [self.golden(0), self.golden(1), self.golden(2)]
-    try golden.expect("mab", blocks[0](x, x, nil, context, layer: 0))
+    try golden.expect("mab", blocks[0](x, x, tokens: false, context, layer: 0))
     let points = try Inputs.fill([1, 2, 4], 1.3, 0.2)
-    let gathered = try blocks[0](points, x, nil, context, layer: 0)
-    let spread = try blocks[1](x, gathered, nil, context, layer: 0)
+    let gathered = try blocks[0](points, x, tokens: false, context, layer: 0)
+    let spread = try blocks[1](x, gathered, tokens: false, context, layer: 0)
     try golden.expect("isab", spread)
     let seed = try Inputs.fill([1, 1, 4], 0.9, 0.5)
-    try golden.expect("pma", blocks[2](seed, spread, nil, context, layer: 0))
+    try golden.expect("pma", blocks[2](seed, spread, tokens: false, context, layer: 0))
   }
 
   @Test(
@@ -52,7 +52,6 @@ import Testing
     let block = try block(heads: heads, layerNorm: layerNorm)
     let lengths = [7, 4]
     let context = try Inputs.context(lengths, 7)
-    let blocked = try context.blockedKeys(upTo: 7)
     let split = { (x: Tensor) in
       try x.reshaped([2, x.size(1), heads, 4 / heads]).transposed(1, 2)
     }
@@ -64,7 +63,7 @@ import Testing
     try expectSame(
       [Inputs.fill([2, 3, 4], 0.7, 0.1), Inputs.fill([2, 7, 4], 1.3, 0.2)], lengths: [3, 3],
       within: 1e-9, "",
-      { try block($0[0], $0[1], blocked, context, layer: 0).unsqueezed(1) },
+      { try block($0[0], $0[1], tokens: true, context, layer: 0).unsqueezed(1) },
       {
         let q = try block.query($0[0])
         // The scale is that of the full width, 1/2.

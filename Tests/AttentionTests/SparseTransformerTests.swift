@@ -49,11 +49,13 @@ import Testing
           }
           if none { continue }
           let some = try Inputs.queriesKeysValues([2, 2, length, 4])
-          let found = try mixer.attend(some[0], some[1], some[2], context, reach, layer: 0)
+          let found = try apart(some[0], some[1], some[2]) {
+            try mixer.attend($0, context, reach, layer: 0)
+          }
           #expect(found.shape == [2, 2, length, 4])
           try expectSame(
             [some[2], some[0], some[1]], lengths: lengths, "\(pattern) \(reach) causal \(causal)",
-            { try mixer.attend($0[1], $0[2], $0[0], context, reach, layer: 0) },
+            { try apart($0[1], $0[2], $0[0]) { try mixer.attend($0, context, reach, layer: 0) } },
             {
               try denseAttention($0[1], $0[2], $0[0], lengths: lengths) { _, i, j in
                 Self.allowed(pattern, s, c, reach, causal: causal, i, j)
@@ -79,8 +81,11 @@ import Testing
       for (index, (name, pattern, reach)) in forms.enumerated() {
         let mixer = try sparse(4, pattern, causal: causal)
         let context = try Inputs.context([12], 12)
-        try golden.expect(name, mixer.attend(x[0], x[1], x[2], context, reach, layer: 0))
-        let weights = try mixer.attend(x[0], x[1], identity, context, reach, layer: 0).doubles()
+        try golden.expect(
+          name, apart(x[0], x[1], x[2]) { try mixer.attend($0, context, reach, layer: 0) })
+        let weights = try apart(x[0], x[1], identity) {
+          try mixer.attend($0, context, reach, layer: 0)
+        }.doubles()
         // The bidirectional summary mask is the same for every query: one row of it is counted.
         let rows = name == "fixed_sum" && !causal ? 12.0 : 1
         #expect(Double(weights.filter { $0 != 0 }.count) / rows == counts[index], "\(name)")
@@ -111,9 +116,10 @@ import Testing
     let split = try sparse(4, .strided) { $0.heads = .split }
     let (q, k, v) = try split.heads.split(x)
     let part = { (head: Int, reach: SparseTransformer.Reach) in
-      try split.attend(
-        q.slice(head..<(head + 1), 1), k.slice(head..<(head + 1), 1),
-        v.slice(head..<(head + 1), 1), context, reach, layer: 0)
+      let one = { (x: Tensor) in try x.slice(head..<(head + 1), 1) }
+      return try apart(one(q), one(k), one(v)) {
+        try split.attend($0, context, reach, layer: 0)
+      }
     }
     let expected = try split.heads.merged(
       Tensor.concatenated([part(0, .near), part(1, .far)], 1).transposed(1, 2))
@@ -122,7 +128,7 @@ import Testing
     let turns = try sparse(4, .strided) { $0.heads = .alternate }
     let (even, odd) = (try turns(x, context, layer: 0), try turns(x, context, layer: 1))
     let near = try split.heads.merged(
-      split.attend(q, k, v, context, .near, layer: 0).transposed(1, 2))
+      apart(q, k, v) { try split.attend($0, context, .near, layer: 0) }.transposed(1, 2))
     #expect(difference(try even.doubles(), try near.doubles()) < 1e-6)
     #expect(difference(try odd.doubles(), try near.doubles()) > 1e-2)
   }
@@ -140,7 +146,7 @@ import Testing
         try expectSame(
           Inputs.queriesKeysValues([2, 2, length, 4]).reversed(), lengths: lengths,
           "\(pattern) \(length)",
-          { try mixer.attend($0[2], $0[1], $0[0], context, .both, layer: 0) },
+          { try apart($0[2], $0[1], $0[0]) { try mixer.attend($0, context, .both, layer: 0) } },
           {
             try denseAttention($0[2], $0[1], $0[0], lengths: lengths) { _, i, j in
               i == 0 || j == 0 || (pattern == .fixed && (j - 1) % s == 0 && j <= i)
@@ -151,14 +157,16 @@ import Testing
     }
     let x = try Inputs.queriesKeysValues([1, 1, 12, 4])
     let context = try Inputs.context([12], 12)
-    let right = try sparse(s, .fixed).attend(x[0], x[1], x[2], context, .both, layer: 0)
+    let right = try apart(x[0], x[1], x[2]) {
+      try sparse(s, .fixed).attend($0, context, .both, layer: 0)
+    }
     for key in 0..<3 {
       let other = try sparse(s, .fixed) {
         if key == 0 { $0.causalPattern = true }
         if key == 1 { $0.openFirstToken = true }
         if key == 2 { $0.summaryOfFirst = true }
       }
-      let out = try other.attend(x[0], x[1], x[2], context, .both, layer: 0)
+      let out = try apart(x[0], x[1], x[2]) { try other.attend($0, context, .both, layer: 0) }
       #expect(difference(try out.doubles(), try right.doubles()) > 1e-3, "key \(key)")
     }
   }

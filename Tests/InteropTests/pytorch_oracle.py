@@ -92,7 +92,7 @@ class Dropout:
             return p
         _, heads, length, _ = p.shape
         h, i, j = np.meshgrid(np.arange(heads), np.arange(length), np.arange(length), indexing="ij")
-        masks = [kept(philox([j, i // 8, h, np.zeros_like(j)], key), i % 8, rate)
+        masks = [kept(philox([i, j // 8, h, np.zeros_like(j)], key), j % 8, rate)
                  for key in self.keys(layer, "attention.probability")]
         return p * torch.from_numpy(np.stack(masks))
 

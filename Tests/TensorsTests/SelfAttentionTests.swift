@@ -41,8 +41,8 @@ private func keepMask(
       for i in 0..<length {
         for j in 0..<length {
           let words = philox(
-            [UInt32(j), UInt32(i / 8), UInt32(h), 0], key: exampleKey(key.bits, examples[b]))
-          values.append(draw(words, i % 8) >= threshold ? scale : 0)
+            [UInt32(i), UInt32(j / 8), UInt32(h), 0], key: exampleKey(key.bits, examples[b]))
+          values.append(draw(words, j % 8) >= threshold ? scale : 0)
         }
       }
     }
@@ -98,8 +98,9 @@ private func keepMask(
 
     let fused = try Tensor.from(values.map(Float.init), shape)
     try fused.requireGradient()
-    let found = try fused.selfAttention(
-      lengths: .from(example.lengths.map(Int64.init), [2]), causal: example.causal, scale: scale,
+    let lengths = try Tensor.from(example.lengths.map(Int64.init), [2])
+    let found = try fused.attention(
+      queryLengths: lengths, keyLengths: lengths, causal: example.causal, scale: scale,
       dropout: example.dropout, key: key, examples: .from(positions.map(Int64.init), [2]))
     try (found * direction.to(.float32)).sum().backward()
 
@@ -116,13 +117,17 @@ private func keepMask(
     let shape = [1, 70, 3, 2, 16]
     var values = fill(shape, 0.3, 0.2).map(Float.init)
     let lengths = try Tensor.from([Int64(33)], [1])
-    let first = try Tensor.from(values, shape).selfAttention(lengths: lengths, scale: 0.25).floats()
+    let first = try Tensor.from(values, shape).attention(
+      queryLengths: lengths, keyLengths: lengths, scale: 0.25
+    ).floats()
     for index in (33 * 96)..<values.count { values[index] = .nan }
-    let second = try Tensor.from(values, shape).selfAttention(lengths: lengths, scale: 0.25)
-      .floats()
+    let second = try Tensor.from(values, shape).attention(
+      queryLengths: lengths, keyLengths: lengths, scale: 0.25
+    )
+    .floats()
     #expect(first == second)
     let cut = try Tensor.from(Array(values[..<(33 * 96)]), [1, 33, 3, 2, 16])
-      .selfAttention(lengths: nil, scale: 0.25).floats()
+      .attention(scale: 0.25).floats()
     #expect(Array(first[..<(33 * 32)]) == cut)
   }
 
@@ -131,7 +136,7 @@ private func keepMask(
     let shape = [1, 50, 3, 1, 8]
     let x = try Tensor.from(fill(shape, 0.9, 0.1).map { Float(300 * $0) }, shape)
     try x.requireGradient()
-    let y = try x.selfAttention(lengths: nil, scale: 1)
+    let y = try x.attention(scale: 1)
     try y.sum().backward()
     #expect(try y.floats().allSatisfy { $0.isFinite })
     #expect(try #require(x.gradient).floats().allSatisfy { $0.isFinite })
@@ -140,6 +145,6 @@ private func keepMask(
   @Test("a wrong shape is an error with libtorch's words")
   func wrongShape() throws {
     let x = try Tensor.zeros([2, 3, 4])
-    #expect(throws: TensorError.self) { try x.selfAttention(lengths: nil, scale: 1) }
+    #expect(throws: TensorError.self) { try x.attention(scale: 1) }
   }
 }

@@ -39,7 +39,7 @@ func draw(_ words: [UInt32], _ half: Int) -> UInt32 {
 }
 
 /// The tiers this machine has, and what it lacks in the test log.
-let tiers = ["avx512", "avx2", "portable"].filter { tier in
+let tiers = ["avx512_bf16", "avx512", "avx2", "portable"].filter { tier in
   let there = (try? Engine.use(tier: tier)) != nil
   if !there { print("kernel tier \(tier) is not in this CPU: not tested here") }
   return there

@@ -1,18 +1,29 @@
-// What the kernels do not take, of library operations: CUDA tensors, and float64 for exact comparisons.
+// Dropout and attention from library operations alone: for CUDA tensors, and in float64.
 #pragma once
-#include "../internal.h"
+#include <ATen/core/Tensor.h>
+
+#include "plan.h"
 
 namespace ct {
 
-/// Self-attention as `ct_self_attention` says.
-///
-/// - keep: [B, H, L, L], the factors of the probabilities under dropout; when there is none, `dropout` is left to
-///   the library's own generator, begun anew from `key`.
-at::Tensor composedAttention(const at::Tensor& qkv, const std::optional<at::Tensor>& lengths, bool causal,
-                             double scale, const std::optional<at::Tensor>& keep, double dropout, uint64_t key);
-
-/// Dropout by the library's own generator, begun anew from `key`.
+/// Dropout from libtorch's own generator, begun anew from `key` so that a step is repeatable.
 at::Tensor libraryDropout(const at::Tensor& x, const std::optional<at::Tensor>& residual, double rate,
                           uint64_t key);
+
+/// What attention is asked to do beside its queries, keys and values.
+struct AttentionRequest {
+  c10::intrusive_ptr<Plan> plan;  // null: all queries with all keys
+  std::optional<at::Tensor> queryLengths, keyLengths, rows;
+  bool causal;
+  double scale, dropout;
+  int64_t key;
+};
+
+/// Softmax attention of q [B, Lq, H, E] over k and v [B, Lk, H, ...]. It holds an Lq x Lk matrix, or
+/// every group's, unless libtorch has a kernel for the device that does not.
+///
+/// `dropout` is by the kernels' counters in float64 on the CPU, by the library's generator elsewhere.
+at::Tensor composedAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                             const AttentionRequest& request);
 
 }  // namespace ct

@@ -23,7 +23,9 @@ const std::vector<Tier>& tiers() {
     bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                   __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    return std::vector<Tier>{{&kernelsAvx512, avx512}, {&kernelsAvx2, avx2}, {&kernelsPortable, true}};
+    bool half = avx512 && __builtin_cpu_supports("avx512bf16");
+    return std::vector<Tier>{{&kernelsAvx512Bf16, half},
+                             {&kernelsAvx512, avx512}, {&kernelsAvx2, avx2}, {&kernelsPortable, true}};
   }();
 #else
   static const std::vector<Tier> all = {{&kernelsPortable, true}};

@@ -12,12 +12,13 @@ namespace {
 #define WIDTH 8
 #define REGISTERS 16
 #include "vector.inc"
+#include "product.inc"
 #include "attention.inc"
 #include "dropout.inc"
 #pragma clang attribute pop
 }  // namespace
 
-const Kernels kernelsAvx2 = {"avx2", attentionForward, attentionForwardUnits, attentionBackward, attentionKeep,
+const Kernels kernelsAvx2 = {"avx2", false, attentionForwardUnits, attentionForward, attentionBackward, attentionKeep,
                                dropout};
 
 }  // namespace ct

@@ -12,12 +12,13 @@ namespace {
 #define WIDTH 16
 #define REGISTERS 32
 #include "vector.inc"
+#include "product.inc"
 #include "attention.inc"
 #include "dropout.inc"
 #pragma clang attribute pop
 }  // namespace
 
-const Kernels kernelsAvx512 = {"avx512", attentionForward, attentionForwardUnits, attentionBackward, attentionKeep,
+const Kernels kernelsAvx512 = {"avx512", false, attentionForwardUnits, attentionForward, attentionBackward, attentionKeep,
                                dropout};
 
 }  // namespace ct

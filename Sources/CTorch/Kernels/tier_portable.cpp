@@ -12,12 +12,13 @@ namespace {
 #define WIDTH 4
 #define REGISTERS 16
 #include "vector.inc"
+#include "product.inc"
 #include "attention.inc"
 #include "dropout.inc"
 
 }  // namespace
 
-const Kernels kernelsPortable = {"portable", attentionForward, attentionForwardUnits, attentionBackward, attentionKeep,
+const Kernels kernelsPortable = {"portable", false, attentionForwardUnits, attentionForward, attentionBackward, attentionKeep,
                                dropout};
 
 }  // namespace ct

@@ -1,0 +1,103 @@
+import Tensors
+
+extension Context {
+  /// The plan of this name, made at its first use: one for all examples, or one for each when positions
+  /// are hidden.
+  ///
+  /// - Parameter groups: adds the groups of an example; a key goes through the closure it gets, which
+  ///   leaves hidden ones out.
+  func plan(
+    _ name: String, _ groups: (inout AttentionPlan.Builder, _ shown: (Int) -> Int) throws -> Void
+  ) throws -> AttentionPlan {
+    if let known = plans[name] { return known }
+    var builder = AttentionPlan.Builder()
+    if let hidden {
+      let flags = try hidden.to(.int64).to(.cpu).integers()
+      for row in lengths.indices {
+        try groups(&builder) { flags[row * length + $0] != 0 ? -1 : $0 }
+        builder.endPlan()
+      }
+    } else {
+      try groups(&builder) { $0 }
+      builder.endPlan()
+    }
+    let plan = AttentionPlan(builder)
+    plans[name] = plan
+    return plan
+  }
+
+  /// Softmax attention by the fused kernel, each query over the keys that a plan gives it.
+  ///
+  /// The kernel knows padding behind a row only; hidden positions are sorted there and back.
+  ///
+  /// - Parameters:
+  ///   - qkv: [B, L, 3, H, E].
+  ///   - plan: nil for all keys.
+  /// - Returns: [B, L, H, E].
+  func attended(
+    _ qkv: Tensor, by plan: AttentionPlan? = nil, causal: Bool = false, scale: Double,
+    dropout: Double, layer: Int
+  ) throws -> Tensor {
+    let attend = { (qkv: Tensor, lengths: Tensor?) in
+      try qkv.attention(
+        plan: plan, queryLengths: lengths, keyLengths: lengths, causal: causal, scale: scale,
+        dropout: self.training ? dropout : 0, key: self.key[layer]["attention.probability"],
+        examples: self.examples)
+    }
+    guard plan == nil, hidden != nil, let blocked = try blockedKeys(upTo: length) else {
+      return try attend(qkv, lengthTensor)
+    }
+    let (batch, h, e) = (qkv.size(0), qkv.size(3), qkv.size(4))
+    let size = try Tensor.full([], Double(length), .int64, on: device)
+    let flags = try blocked.to(.int64).expanded([batch, length])
+    let order = try (flags * size + .integers(0..<length, on: device)).sortingOrder(1)  // [B, L]
+    let bases = try Tensor.integers(0..<batch, on: device).reshaped([batch, 1]) * size
+    let moved = { (x: Tensor, order: Tensor) in
+      try x.reshaped([batch * self.length, -1]).picked((order + bases).reshaped([-1]), 0)
+    }  // [B L, ...]
+    let shown = try blocked.not().expanded([batch, length]).to(.int64).sum([1]).to(.cpu)  // [B]
+    let sorted = try moved(qkv, order).reshaped([batch, length, 3, h, e])
+    let attended = try attend(sorted, shown)  // [B, L, H, E]
+    return try moved(attended.reshaped([batch, length, h * e]), order.sortingOrder(1))
+      .reshaped([batch, length, h, e])
+  }
+
+  /// Softmax attention of queries over the keys and values of another sequence, by the fused kernel.
+  ///
+  /// - Parameters:
+  ///   - q: [B, H, Lq, E].
+  ///   - k: [B, H, Lk, E].
+  ///   - v: [B, H, Lk, Ev].
+  ///   - plan: nil for all keys.
+  ///   - keyLengths: [B] int64 on the CPU, keys that a row has; nil for all.
+  /// - Returns: [B, H, Lq, Ev].
+  func attended(
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, by plan: AttentionPlan? = nil, keyLengths: Tensor? = nil,
+    causal: Bool = false, scale: Double, dropout: Double, layer: Int
+  ) throws -> Tensor {
+    try q.transposed(1, 2).attention(
+      over: (k.transposed(1, 2), v.transposed(1, 2)), plan: plan, keyLengths: keyLengths,
+      causal: causal, scale: scale, dropout: training ? dropout : 0,
+      key: key[layer]["attention.probability"], examples: examples
+    ).transposed(1, 2)
+  }
+
+  /// The same over this batch's own positions [B, H, L, E], without padding and hidden positions.
+  func attendedOwn(
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, causal: Bool = false, scale: Double, dropout: Double,
+    layer: Int
+  ) throws -> Tensor {
+    var plan: AttentionPlan?
+    if hidden != nil {
+      let rows = q.size(2)
+      plan = try self.plan("own \(rows) \(causal)") { groups, shown in
+        groups.add(
+          queries: 0..<rows, keys: (0..<length).map(shown),
+          bounds: { 0...(causal ? $0 : length) }, code: { place, _ in place })
+      }
+    }
+    return try attended(
+      q, k, v, by: plan, keyLengths: lengthTensor, causal: causal, scale: scale, dropout: dropout,
+      layer: layer)
+  }
+}

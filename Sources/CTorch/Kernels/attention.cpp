@@ -1,0 +1,189 @@
+// Softmax attention as a differentiable function. Backward recomputes probabilities from the log-sum-exp.
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "../include/ct_kernels.h"
+#include "composed.h"
+#include "rates.h"
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+namespace ct {
+namespace {
+
+Rows rowsOf(const at::Tensor& x) {
+  TORCH_CHECK(x.stride(3) == 1 || x.size(3) == 1, "attention wants dense heads");
+  return {x.data_ptr(), x.stride(0), x.stride(1), x.stride(2)};
+}
+
+const int64_t* lengthsOf(const std::optional<at::Tensor>& lengths, int64_t batch, int64_t most) {
+  if (!lengths) return nullptr;
+  TORCH_CHECK(lengths->is_cpu() && lengths->scalar_type() == at::kLong && lengths->numel() == batch &&
+                  lengths->is_contiguous(),
+              "lengths must be ", batch, " int64 on the CPU");
+  const auto* n = lengths->const_data_ptr<int64_t>();
+  for (int64_t b = 0; b < batch; b++)
+    TORCH_CHECK(n[b] >= 0 && n[b] <= most, "a length of ", n[b], " is outside 0...", most);
+  return n;
+}
+
+/// A request on its way from forward to backward.
+struct Held : torch::CustomClassHolder {
+  AttentionRequest request;
+};
+
+/// Queries, keys and values [B, L, H, E], each a tensor or side by side in one [B, L, 3, H, E].
+struct Operands {
+  at::Tensor q, k, v;
+  explicit Operands(const variable_list& inputs) {
+    if (inputs.size() == 3)
+      q = inputs[0], k = inputs[1], v = inputs[2];
+    else
+      q = inputs[0].select(2, 0), k = inputs[0].select(2, 1), v = inputs[0].select(2, 2);
+  }
+};
+
+struct Attention : torch::autograd::Function<Attention> {
+  static AttentionProblem problem(const Operands& x, const AttentionRequest& request, const AttentionPlan* plan,
+                                  const Rate& rate, const std::vector<uint64_t>& keys) {
+    AttentionProblem p{};
+    p.batch = x.q.size(0), p.heads = x.q.size(2), p.queries = x.q.size(1), p.keys = x.k.size(1);
+    p.width = x.q.size(3), p.valueWidth = x.v.size(3);
+    p.q = rowsOf(x.q), p.k = rowsOf(x.k), p.v = rowsOf(x.v);
+    p.half = x.q.scalar_type() == at::kBFloat16;
+    p.queryLengths = lengthsOf(request.queryLengths, p.batch, p.queries);
+    p.keyLengths = lengthsOf(request.keyLengths, p.batch, p.keys);
+    p.causal = request.causal, p.scale = float(request.scale);
+    p.dropThreshold = rate.threshold, p.keepScale = rate.keepScale, p.rowKeys = keys.data();
+    p.plan = plan;
+    return p;
+  }
+
+  static std::vector<uint64_t> keysOf(const AttentionRequest& request, const Rate& rate, int64_t batch) {
+    if (!rate.threshold) return std::vector<uint64_t>(size_t(batch), 0);
+    TORCH_CHECK(request.rows.has_value(), "dropout needs the examples' positions");
+    return keysOfRows(*request.rows, uint64_t(request.key), batch);
+  }
+
+  static at::Tensor forward(AutogradContext* context, const c10::intrusive_ptr<Held>& held, const at::Tensor& first,
+                            const std::optional<at::Tensor>& k, const std::optional<at::Tensor>& v) {
+    const variable_list inputs = k ? variable_list{first, *k, *v} : variable_list{first};
+    const auto& request = held->request;
+    const Operands x(inputs);
+    TORCH_CHECK(x.q.size(3) <= 1024 && x.v.size(3) <= 1024, "a head is at most 1024 wide");
+    TORCH_CHECK(request.scale > 0, "the scale of logits is above 0, not ", request.scale);
+    const Rate rate(request.dropout);
+    const auto keys = keysOf(request, rate, x.q.size(0));
+    AttentionPlan plan;
+    if (request.plan) plan = request.plan->view();
+    const auto p = problem(x, request, request.plan ? &plan : nullptr, rate, keys);
+    // Queries that nothing is computed for: padding, and those that no group has.
+    const bool some = request.plan || request.queryLengths;
+    auto sizes = std::vector<int64_t>{p.batch, p.queries, p.heads, p.valueWidth};
+    auto out = some ? at::zeros(sizes, x.q.options()) : at::empty(sizes, x.q.options());
+    auto lse = at::full({p.batch, p.heads, p.queries}, INFINITY, x.q.options().dtype(at::kFloat));
+    const auto to = rowsOf(out);
+    parallelFor(kernels().attentionForwardUnits(p), [&](int64_t begin, int64_t end) {
+      kernels().attentionForward(p, to, lse.mutable_data_ptr<float>(), begin, end);
+    });
+    auto saved = inputs;
+    saved.push_back(out), saved.push_back(lse);
+    context->save_for_backward(saved);
+    context->saved_data["request"] = c10::IValue::make_capsule(held);
+    return out;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& grads) {
+    auto inputs = context->get_saved_variables();
+    const auto lse = inputs.back();
+    inputs.pop_back();
+    const auto out = inputs.back();
+    inputs.pop_back();
+    auto capsule = context->saved_data["request"].toCapsule();
+    const auto& request = static_cast<Held*>(capsule.get())->request;
+    const Operands x(inputs);
+    const Rate rate(request.dropout);
+    const auto keys = keysOf(request, rate, x.q.size(0));
+    AttentionPlan plan;
+    if (request.plan) plan = request.plan->view();
+    const auto p = problem(x, request, request.plan ? &plan : nullptr, rate, keys);
+    const auto grad = grads[0].contiguous().to(x.q.scalar_type());
+    variable_list results;
+    for (const auto& input : inputs) results.push_back(at::empty(input.sizes(), input.options()));
+    const Operands dx(results);
+    const auto from = rowsOf(out), by = rowsOf(grad), dq = rowsOf(dx.q), dk = rowsOf(dx.k), dv = rowsOf(dx.v);
+    parallelFor(p.batch * p.heads, [&](int64_t begin, int64_t end) {
+      kernels().attentionBackward(p, from, lse.const_data_ptr<float>(), by, dq, dk, dv, begin, end);
+    });
+    results.resize(3);
+    results.insert(results.begin(), at::Tensor());  // of the request
+    return results;
+  }
+};
+
+/// The plan of a handle, which may be null.
+c10::intrusive_ptr<Plan> planOf(ct_plan handle) {
+  return handle ? c10::intrusive_ptr<Plan>::reclaim_copy(reinterpret_cast<Plan*>(handle)) : nullptr;
+}
+
+at::Tensor attended(variable_list inputs, c10::intrusive_ptr<Held> held) {
+  const auto& first = inputs[0];
+  if (!first.is_cpu() || !forKernels(first)) {
+    const Operands x(inputs);
+    return composedAttention(x.q, x.k, x.v, held->request);
+  }
+  // bfloat16 where the machine multiplies it, else float32.
+  const auto type = first.scalar_type() == at::kBFloat16 && kernels().half ? at::kBFloat16 : at::kFloat;
+  for (auto& input : inputs) input = input.to(type);
+  auto rest = [&](size_t n) { return n < inputs.size() ? std::optional<at::Tensor>(inputs[n]) : std::nullopt; };
+  return Attention::apply(held, inputs[0], rest(1), rest(2));
+}
+
+}  // namespace
+}  // namespace ct
+
+using namespace ct;
+
+ct_plan ct_plan_new(int64_t plans, const int64_t* groups, const int64_t* queries, const int64_t* keys,
+                    const int32_t* query, const int32_t* key, const int32_t* shared, const int32_t* low,
+                    const int32_t* high, const int32_t* code) {
+  auto plan = c10::make_intrusive<Plan>();
+  plan->groupStart.assign(groups, groups + plans + 1);
+  const auto count = size_t(plan->groupStart.back());
+  plan->queryStart.assign(queries, queries + count + 1);
+  plan->keyStart.assign(keys, keys + count + 1);
+  const auto queryCount = size_t(plan->queryStart.back()), keyCount = size_t(plan->keyStart.back());
+  plan->query.assign(query, query + queryCount);
+  plan->key.assign(key, key + keyCount);
+  plan->shared.assign(shared, shared + count);
+  if (code) {
+    plan->low.assign(low, low + queryCount), plan->high.assign(high, high + queryCount);
+    plan->code.assign(code, code + keyCount);
+  }
+  return reinterpret_cast<ct_plan>(plan.release());
+}
+
+void ct_plan_free(ct_plan handle) { c10::intrusive_ptr<Plan>::reclaim(reinterpret_cast<Plan*>(handle)); }
+
+ct_tensor ct_attention(ct_tensor q, ct_tensor k, ct_tensor v, ct_plan plan, ct_tensor queryLengths,
+                       ct_tensor keyLengths, int causal, double scale, double dropout, ct_tensor rows, uint64_t key) {
+  return guarded([&] {
+    variable_list inputs{tensor(q)};
+    if (k) {
+      inputs.push_back(tensor(k)), inputs.push_back(tensor(v));
+      for (const auto& input : inputs)
+        TORCH_CHECK(input.dim() == 4, "attention wants [B, L, H, E], got ", input.sizes());
+    } else {
+      TORCH_CHECK(inputs[0].dim() == 5 && inputs[0].size(2) == 3,
+                  "self-attention wants [B, L, 3, H, E], got ", inputs[0].sizes());
+    }
+    auto held = c10::make_intrusive<Held>();
+    held->request = {planOf(plan), optional(queryLengths), optional(keyLengths), optional(rows),
+                     causal != 0,  scale, dropout, int64_t(key)};
+    return attended(std::move(inputs), held);
+  });
+}

@@ -1,0 +1,25 @@
+// The kernels compiled for the tier "avx512_bf16".
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "kernels.h"
+
+namespace ct {
+namespace {
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma"))), apply_to = function)
+#define HALF
+#define WIDTH 16
+#define REGISTERS 32
+#include "vector.inc"
+#include "product.inc"
+#include "attention.inc"
+#include "dropout.inc"
+#pragma clang attribute pop
+}  // namespace
+
+const Kernels kernelsAvx512Bf16 = {"avx512_bf16", true, attentionForwardUnits, attentionForward, attentionBackward, attentionKeep,
+                               dropout};
+
+}  // namespace ct
