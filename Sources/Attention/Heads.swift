@@ -48,7 +48,11 @@ struct Heads: Module {
 
   /// Queries, keys and values apart: [B, L, D] to three [B, H, L, E].
   func split(_ x: Tensor) throws -> (Tensor, Tensor, Tensor) {
-    let qkv = try packed(x)
+    try parts(packed(x))
+  }
+
+  /// Queries, keys and values apart: packed [B, L, 3, H, E] to three [B, H, L, E].
+  func parts(_ qkv: Tensor) throws -> (Tensor, Tensor, Tensor) {
     let part = { (index: Int) in try qkv.select(index, 2).transposed(1, 2) }  // [B, H, L, E]
     return (try part(0), try part(1), try part(2))
   }

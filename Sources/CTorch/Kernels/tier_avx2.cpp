@@ -14,10 +14,20 @@ namespace {
 #include "vector.inc"
 #include "attention.inc"
 #include "dropout.inc"
+#include "matrix.inc"
+#include "features.inc"
+#include "feature_attention.inc"
+#include "pairs.inc"
+#include "convolution.inc"
+#include "scan.inc"
+#include "inverse.inc"
 #pragma clang attribute pop
 }  // namespace
 
-const Kernels kernelsAvx2 = {"avx2", attentionForward, attentionForwardUnits, attentionBackward, attentionKeep,
-                               dropout};
+const Kernels kernelsAvx2 = {
+    "avx2",       attentionForward, attentionForwardUnits, attentionBackward, attentionKeep,
+    dropout, featureStateSize, featureForward, featureBackward, pairForward, pairBackward,
+    convolutionForward, convolutionBackward,
+    scanUnits,    scanForward,      scanBackward,          inverseForward,    inverseBackward};
 
 }  // namespace ct

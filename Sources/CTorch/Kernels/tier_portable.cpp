@@ -14,10 +14,20 @@ namespace {
 #include "vector.inc"
 #include "attention.inc"
 #include "dropout.inc"
+#include "matrix.inc"
+#include "features.inc"
+#include "feature_attention.inc"
+#include "pairs.inc"
+#include "convolution.inc"
+#include "scan.inc"
+#include "inverse.inc"
 
 }  // namespace
 
-const Kernels kernelsPortable = {"portable", attentionForward, attentionForwardUnits, attentionBackward, attentionKeep,
-                               dropout};
+const Kernels kernelsPortable = {
+    "portable",       attentionForward, attentionForwardUnits, attentionBackward, attentionKeep,
+    dropout, featureStateSize, featureForward, featureBackward, pairForward, pairBackward,
+    convolutionForward, convolutionBackward,
+    scanUnits,    scanForward,      scanBackward,          inverseForward,    inverseBackward};
 
 }  // namespace ct
