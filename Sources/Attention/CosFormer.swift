@@ -51,7 +51,12 @@ public struct CosFormer: Mixer {
 
   /// [B, L, D] to [B, L, D].
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
-    let (q, k, v) = try heads.split(x)  // [B, H, L, E] each
+    let qkv = try heads.packed(x).widened()  // [B, L, 3, H, E]
+    let fused = try context.fusedFeatureAttention(
+      qkv, .cosine(angles(x.size(1)).map { (sin($0), cos($0)) }), causal: causal,
+      denominator: .atLeast(Self.least))
+    if let fused { return try heads.merged(fused) }  // [B, L, D]
+    let (q, k, v) = try heads.parts(qkv)  // [B, H, L, E] each
     let attended = try attend(q, k, v, real: context.realPositions())
     return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
   }
@@ -59,11 +64,16 @@ public struct CosFormer: Mixer {
   /// The projections.
   public var parameters: [NamedParameter] { heads.parameters }
 
+  /// The angle of every position: π / 2 at M.
+  private func angles(_ length: Int) -> [Double] {
+    let step = Double.pi / 2 / Double(lengthFromBatch ? length : positions)
+    return (1...length).map { Double($0) * step }
+  }
+
   /// Queries, keys and values [B, H, L, E] to [B, H, L, E]; `real` [B, 1, L, 1] is 0 at padding.
   func attend(_ q: Tensor, _ k: Tensor, _ v: Tensor, real: Tensor?) throws -> Tensor {
     let length = q.size(2)
-    let step = Double.pi / 2 / Double(lengthFromBatch ? length : positions)
-    let angles = (1...length).map { Double($0) * step }
+    let angles = angles(length)
     let table = { (values: [Double]) in
       try Tensor.from(values, [length, 1]).to(q.elementType).to(q.device)
     }

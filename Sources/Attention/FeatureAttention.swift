@@ -47,3 +47,20 @@ func featureAttention(
   }
   return parts.count == 1 ? parts[0] : try .concatenated(parts, 2)
 }
+
+extension Context {
+  /// Attention by features in one kernel: packed [B, L, 3, H, E] to [B, L, H, E]; nil where only the
+  /// composed form serves.
+  ///
+  /// That is for float64, CUDA, and positions that are hidden within a row.
+  func fusedFeatureAttention(
+    _ qkv: Tensor, _ map: @autoclosure () throws -> FeatureMap, attendedPadding: Bool = false,
+    causal: Bool, denominator: Denominator = .plus(1e-6)
+  ) throws -> Tensor? {
+    let known = hidden == nil || attendedPadding
+    guard known && qkv.elementType == .float32 && qkv.device == .cpu else { return nil }
+    return try qkv.featureAttention(
+      map(), lengths: attendedPadding ? nil : lengthTensor, causal: causal,
+      denominator: denominator)
+  }
+}

@@ -51,7 +51,12 @@ struct Heads: Module {
 
   /// Queries, keys and values apart: [B, L, D] to three [B, H, L, E].
   func split(_ x: Tensor) throws -> (Tensor, Tensor, Tensor) {
-    let qkv = try packed(x).widened()
+    try parts(packed(x))
+  }
+
+  /// Queries, keys and values apart and widened: packed [B, L, 3, H, E] to three [B, H, L, E].
+  func parts(_ packed: Tensor) throws -> (Tensor, Tensor, Tensor) {
+    let qkv = try packed.widened()
     let part = { (index: Int) in try qkv.select(index, 2).transposed(1, 2) }  // [B, H, L, E]
     return (try part(0), try part(1), try part(2))
   }

@@ -9,12 +9,22 @@ import Tensors
 ///   - a: square matrices with entries of at least 0.
 ///   - global: starts from one maximum over all matrices instead of each matrix's own.
 func iterativeInverse(_ a: Tensor, iterations: Int, global: Bool = false) throws -> Tensor {
-  let m = a.size(-1)
-  let identity = try mask(m, m, on: a.device) { $0 == $1 }.to(a.elementType)
   let largest = { (sums: Tensor) in
     try (global ? sums.reshaped([-1]).max(0) : sums.max(-1).unsqueezed(-1)).clamped(least: 1e-6)
   }
-  var z = try a.transposed(-2, -1) / (largest(a.sum([-2])) * largest(a.sum([-1])))
+  let start = try a.transposed(-2, -1) / (largest(a.sum([-2])) * largest(a.sum([-1])))
+  return try iterativeInverse(a, from: start, iterations: iterations)
+}
+
+/// The same iteration from a start of its own: by a kernel, or of library operations where that does
+/// not serve, in float64 and on CUDA.
+func iterativeInverse(_ a: Tensor, from start: Tensor, iterations: Int) throws -> Tensor {
+  if a.elementType == .float32 && a.device == .cpu {
+    return try a.inverseIteration(from: start, iterations: iterations)
+  }
+  let m = a.size(-1)
+  let identity = try mask(m, m, on: a.device) { $0 == $1 }.to(a.elementType)
+  var z = start
   for _ in 0..<iterations {
     let az = try a.matmul(z)
     let inner = try identity * 15 - az.matmul(identity * 7 - az)

@@ -53,15 +53,43 @@ public struct Kernelized: Mixer {
   func attend(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ context: Context, layer: Int) throws
     -> Tensor
   {
+    try context.gaussianAttention(
+      q, k, v, scale: heads.scale, padded: true, causal: causal, dropout: dropoutRate, layer: layer)
+  }
+}
+
+extension Context {
+  /// `exp(-scale |q - k|² / 2) V`: queries [B, H, Q, E] over keys and values [B, H, K, E] to [B, H, Q, E].
+  ///
+  /// A kernel stores no weights; float64, CUDA and hidden positions take the composed form.
+  ///
+  /// - Parameters:
+  ///   - padded: whether the keys are this batch's tokens, of which those at padding do not count.
+  ///   - dropout: rate on the weights.
+  func gaussianAttention(
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, scale: Double, padded: Bool, causal: Bool = false,
+    dropout rate: Double = 0, layer: Int = 0
+  ) throws -> Tensor {
+    if fusesPairs(q) {
+      return try q.pairAttention(
+        k, v, .gaussian, lengths: padded ? lengthTensor : nil, causal: causal, scale: scale,
+        dropout: training ? rate : 0, key: key[layer]["attention.probability"], examples: examples)
+    }
     let length = k.size(2)
-    var logits = try gaussianExponents(q, k) * heads.scale  // [B, H, L, L]
-    var blocked = try context.blockedKeys(upTo: length)
-      .map { try $0.reshaped([$0.size(0), 1, 1, length]) }
+    var logits = try gaussianExponents(q, k) * scale  // [B, H, Q, K]
+    var blocked: Tensor?
+    if padded {
+      blocked = try blockedKeys(upTo: length).map { try $0.reshaped([$0.size(0), 1, 1, length]) }
+    }
     if causal { blocked = try blocked.or(mask(length, length, on: q.device) { $1 > $0 }) }
     if let blocked { logits = try logits.filled(where: blocked, blockedLogit) }
-    let weights = try context.dropout(
-      logits.exp(), dropoutRate, layer: layer, site: "attention.probability")
+    let weights = try dropout(logits.exp(), rate, layer: layer, site: "attention.probability")
     return try weights.matmul(v)
+  }
+
+  /// Whether the kernel for queries and other keys takes these: float32 on the CPU, no hidden positions.
+  func fusesPairs(_ queries: Tensor) -> Bool {
+    hidden == nil && queries.elementType == .float32 && queries.device == .cpu
   }
 }
 

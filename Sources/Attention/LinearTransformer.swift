@@ -43,7 +43,11 @@ public struct LinearTransformer: Mixer {
 
   /// [B, L, D] to [B, L, D].
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
-    let (q, k, v) = try heads.split(x)  // [B, H, L, E] each
+    let qkv = try heads.packed(x).widened()  // [B, L, 3, H, E]
+    let fused = try context.fusedFeatureAttention(
+      qkv, .elu, attendedPadding: attendedPadding, causal: causal)
+    if let fused { return try heads.merged(fused) }  // [B, L, D]
+    let (q, k, v) = try heads.parts(qkv)  // [B, H, L, E] each
     let real = attendedPadding ? nil : try context.realPositions()
     let attended = try Self.attend(q, k, v, real: real, causal: causal)
     return try heads.merged(attended.transposed(1, 2))  // [B, L, D]

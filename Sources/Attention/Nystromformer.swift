@@ -79,6 +79,14 @@ public struct Nystromformer: Mixer {
   /// [B, L, D] to [B, L, D].
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
     let (q, k, v) = try heads.split(x)  // [B, H, L, E] each
+    if context.fusesPairs(q) {
+      var attended = try attend(q, k, v, context, layer: layer)
+      if let convolution {
+        let near = try v.rowConvolution(convolution.value, lengths: context.lengthTensor)
+        attended = try attended + near
+      }
+      return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
+    }
     let real = try context.realPositions()  // [B, 1, L, 1]
     let values = try real.map { try v * $0 } ?? v
     var attended = try attend(q, k, values, context, layer: layer)
@@ -127,12 +135,23 @@ public struct Nystromformer: Mixer {
       try (a.matmul(c.transposed(2, 3)) * heads.scale).filled(where: blocked, blockedLogit)
         .softmax(-1)
     }
-    let near = try weights(q, keys, columns).filled(where: columns, 0)  // [B, H, L, m]
     let core = try weights(queries, keys, columns).filled(where: empty.or(columns), 0)
-    let none = try Tensor.zeros([1, 1, 1, length], .bool, on: q.device)
-    let far = try weights(queries, k, padding ?? none)  // [B, H, m, L]
     let inverse = try iterativeInverse(
       core, iterations: configuration.iterations, global: configuration.globalInit)
+    if context.fusesPairs(q) {
+      let far = try queries.pairAttention(
+        k, v, .softmax, lengths: context.lengthTensor, scale: heads.scale)  // [B, H, m, E]
+      let segments = lengths.map { Int64(min(m, ($0 + segment - 1) / segment)) }
+      return try q.pairAttention(
+        keys, inverse.matmul(far).widened(), .softmax, lengths: .from(segments, [b]),
+        scale: heads.scale,
+        dropout: context.training ? dropoutRate : 0,
+        key: context.key[layer]["attention.probability"],
+        examples: context.examples)
+    }
+    let near = try weights(q, keys, columns).filled(where: columns, 0)  // [B, H, L, m]
+    let none = try Tensor.zeros([1, 1, 1, length], .bool, on: q.device)
+    let far = try weights(queries, k, padding ?? none)  // [B, H, m, L]
     let first = try context.dropout(
       near, dropoutRate, layer: layer, site: "attention.probability")
     return try first.matmul(inverse.matmul(far.matmul(v)))

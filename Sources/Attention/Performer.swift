@@ -81,8 +81,13 @@ public struct Performer: Mixer {
 
   /// [B, L, D] to [B, L, D].
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
-    let (q, k, v) = try heads.split(x)  // [B, H, L, E] each
+    let qkv = try heads.packed(x).widened()  // [B, L, 3, H, E]
     if configuration.kernel == .relu {
+      let fused = try context.fusedFeatureAttention(
+        qkv, .relu(eps: PerformerReLU.eps), attendedPadding: configuration.attendedPadding,
+        causal: causal)
+      if let fused { return try heads.merged(fused) }  // [B, L, D]
+      let (q, k, v) = try heads.parts(qkv)  // [B, H, L, E] each
       let real = try configuration.attendedPadding ? nil : context.realPositions()
       let attended = try PerformerReLU.attend(q, k, v, real: real, causal: causal)
       return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
@@ -93,6 +98,11 @@ public struct Performer: Mixer {
         width: heads.width, configuration, key: context.key[layer]["features"]
       ).to(w.elementType).to(w.device)
     }
+    let fused = try context.fusedFeatureAttention(
+      qkv, .random(w, eps: Self.eps), attendedPadding: configuration.attendedPadding,
+      causal: causal)
+    if let fused { return try heads.merged(fused) }  // [B, L, D]
+    let (q, k, v) = try heads.parts(qkv)  // [B, H, L, E] each
     let attended = try attend(q, k, v, context, features: w)
     return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
   }

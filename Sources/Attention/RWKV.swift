@@ -4,10 +4,10 @@ import Tensors
 /// RWKV-4: a recurrence whose weights decay with distance, each channel at its own pace.
 ///
 /// `wkv_t = (Σ_{i<t} e^{k_i - (t-1-i) w} v_i + e^{u + k_t} v_t) / (the same with 1 for v)`, gated by a sigmoid, then
-/// a channel mix; both see the token before through a trained interpolation. Time and memory are O(L·D), the
-/// sum over chunks of tokens quadratic within one. Exponents are taken below their running maximum, so
-/// that huge keys do not overflow. Causal only: padding behind a row changes nothing. There are no
-/// probabilities, so attention dropout has nothing to act on; the channel mix has none inside.
+/// a channel mix; both see the token before through a trained interpolation. Time and memory are O(L·D).
+/// Exponents are taken below their running maximum, so that huge keys do not overflow. Causal only:
+/// padding behind a row changes nothing. There are no probabilities, so attention dropout has nothing
+/// to act on; the channel mix has none inside.
 ///
 /// Peng and others 2023, arXiv 2305.13048, equations 11 to 20; initial values as in the authors' code.
 ///
@@ -76,11 +76,16 @@ public struct RWKV: Architecture {
 
   /// The weighted means of all earlier values and this one, per channel.
   ///
+  /// A kernel goes token by token; what it does not take, float64 and CUDA, goes chunk by chunk.
+  ///
   /// - Parameters:
   ///   - k: keys and values, [B, L, D].
   ///   - w: decay per step, above 0, and bonus of the own token, [D].
   /// - Returns: [B, L, D].
   static func wkv(_ k: Tensor, _ v: Tensor, w: Tensor, u: Tensor) throws -> Tensor {
+    if k.elementType == .float32 && k.device == .cpu {
+      return try k.recurrence(v, decay: w, bonus: u)
+    }
     let (b, length, d) = (k.size(0), k.size(1), k.size(2))
     var parts: [Tensor] = []
     // Σ e^{...} v and Σ e^{...} of all earlier chunks, as of the first token, both times e^-level.

@@ -5,9 +5,10 @@ import Tensors
 /// The Gaussian kernel of all queries and keys is approximated through m landmarks W, half of them queries and
 /// half keys: `κ(Q, W) (κ(W, W) + γ I)⁻¹ κ(W, K) V`, in O(L·m·D) time and O(L·m) memory; the inverse is an
 /// iteration on the matrix scaled by its row sums. Landmarks are sampled among a row's real tokens: new ones in
-/// every training step, by step and example; evaluation uses numbers of the checkpoint. Padded keys are not
-/// attended. Every output mixes all positions: the mechanism cannot be causal. There are no
-/// probabilities, so attention dropout has nothing to act on.
+/// every training step, by step and example; evaluation uses numbers of the checkpoint. A token that is
+/// sampled several times is computed once. Padded keys are not attended. Every output mixes all
+/// positions: the mechanism cannot be causal. There are no probabilities, so attention dropout has
+/// nothing to act on.
 ///
 /// Chen and others 2021, arXiv 2111.00035, section 4.2; γ, the scaling and 6 iterations as in the
 /// authors' code.
@@ -89,29 +90,66 @@ public struct Skyformer: Mixer {
     -> Tensor
   {
     let (b, h, length, e) = (q.size(0), q.size(1), q.size(2), q.size(3))
-    let root = heads.scale.squareRoot()
-    let (queries, keys) = (try q * root, try k * root)
     let half = configuration.numFeatures / 2
-    let picked = { (x: Tensor, range: Range<Int>) in
+    let chosen = places.map { (Landmarks($0[..<half]), Landmarks($0[half...])) }
+    let picked = { (x: Tensor, rows: [Landmarks]) in
+      let count = rows.map(\.places.count).max() ?? 0
       let flat = (0..<(b * h)).flatMap { head in
-        places[head / h][range].map { Int64(head * length + $0) }
+        rows[head / h].filled(count).places.map { Int64(head * length + $0) }
       }
       return try x.reshaped([b * h * length, e]).picked(.from(flat, [flat.count]).to(q.device), 0)
-        .reshaped([b, h, half, e])
+        .reshaped([b, h, count, e])
     }
+    let (first, second) = (chosen.map(\.0), chosen.map(\.1))
     let landmarks = try Tensor.concatenated(
-      [picked(queries, 0..<half), picked(keys, half..<(2 * half))], 2)  // [B, H, m, E]
-    let identity = try mask(2 * half, 2 * half, on: q.device) { $0 == $1 }.to(q.elementType)
-    let core = try gaussianExponents(landmarks, landmarks).exp() + identity * configuration.gamma
-    let scale = try (core.sum([3], keep: true)).squareRoot()  // [B, H, m, 1]
-    let scaled = try core / scale / scale.transposed(2, 3)
-    let inverse = try iterativeInverse(scaled, iterations: configuration.iterations)
-    var far = try gaussianExponents(landmarks, keys)  // [B, H, m, L]
-    if let padding = try context.blockedKeys(upTo: length) {
-      far = try far.filled(
-        where: padding.reshaped([padding.size(0), 1, 1, length]), blockedLogit)
+      [picked(q, first), picked(k, second)], 2)  // [B, H, m, E]
+    let m = landmarks.size(2)
+    let sizes = [first, second].map { rows in rows.map(\.places.count).max() ?? 0 }
+    let times = chosen.flatMap { $0.0.filled(sizes[0]).times + $0.1.filled(sizes[1]).times }
+    let counts = try Tensor.from(times, [b, 1, m, 1]).to(q.elementType).to(q.device)
+    let near = try (gaussianExponents(landmarks, landmarks) * heads.scale).exp()  // [B, H, m, m]
+    let weighted = { (x: Tensor) in try (near * x.transposed(2, 3)).sum([3], keep: true) }
+    let sums = try weighted(counts) + configuration.gamma  // [B, H, m, 1], of rows
+    let scale = try sums.squareRoot()
+    let ridge = try Tensor.full([1], configuration.gamma, q.elementType, on: q.device) / sums
+    // Of a place that is drawn n times, one landmark takes the part of n equal ones.
+    let share = try counts.squareRoot() / scale
+    let identity = try mask(m, m, on: q.device) { $0 == $1 }.to(q.elementType)
+    let core = try near * share * share.transposed(2, 3) + identity * ridge
+    let norm = try (weighted(counts / scale) / scale + ridge).max(2).clamped(least: 1e-6)
+    let inverse = try iterativeInverse(
+      core, from: core.transposed(2, 3) / (norm * norm), iterations: configuration.iterations)
+    let far = try context.gaussianAttention(landmarks, k, v, scale: heads.scale, padded: true)
+    let summary = try inverse.matmul(far * share).widened() * share  // [B, H, m, E]
+    return try context.gaussianAttention(q, landmarks, summary, scale: heads.scale, padded: false)
+  }
+
+  /// The places that are drawn, each once, and how often.
+  struct Landmarks {
+    var places: [Int] = []
+    var times: [Double] = []
+
+    init(_ drawn: ArraySlice<Int>) {
+      var index: [Int: Int] = [:]
+      for place in drawn {
+        if let known = index[place] {
+          times[known] += 1
+        } else {
+          index[place] = places.count
+          places.append(place)
+          times.append(1)
+        }
+      }
     }
-    let summary = try inverse.matmul(far.exp().matmul(v) / scale) / scale  // [B, H, m, E]
-    return try gaussianExponents(queries, landmarks).exp().matmul(summary)
+
+    /// With some that count nothing, up to a number that all rows share.
+    func filled(_ count: Int) -> Landmarks {
+      var longer = self
+      while longer.places.count < count {
+        longer.places.append(places[0])
+        longer.times.append(0)
+      }
+      return longer
+    }
   }
 }

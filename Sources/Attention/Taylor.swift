@@ -58,7 +58,13 @@ public struct Taylor: Mixer {
 
   /// [B, L, D] to [B, L, D].
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
-    let (q, k, v) = try heads.split(x)  // [B, H, L, E] each
+    let qkv = try heads.packed(x).widened()  // [B, L, 3, H, E]
+    if configuration.degree == 2 {
+      let fused = try context.fusedFeatureAttention(
+        qkv, .taylor(bound: configuration.bound), causal: causal, denominator: .atLeast(1e-30))
+      if let fused { return try heads.merged(fused) }  // [B, L, D]
+    }
+    let (q, k, v) = try heads.parts(qkv)  // [B, H, L, E] each
     let attended = try attend(q, k, v, real: context.realPositions())
     return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
   }

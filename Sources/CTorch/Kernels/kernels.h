@@ -40,6 +40,70 @@ struct AttentionProblem {
   const AttentionPlan* plan;                       // null: all queries with all keys
 };
 
+/// What becomes of a row of queries or keys in attention by features.
+enum class FeatureMap {
+  elu,     // elu(x) + 1
+  relu,    // max(x, 0) + eps
+  cosine,  // max(x, 0) times the sine and the cosine of its position: 2 E features
+  random,  // (exp(W u - |u|^2/2 - level) + eps) factor with u = scale x
+  taylor,  // 1, u and the products of its elements, with u = scale x cut to length sqrt(eps)
+};
+
+/// One call of attention by features. Offsets and strides are in floats.
+struct FeatureProblem {
+  int64_t batch, length, heads, width, features;
+  const float *q, *k, *v;
+  int64_t batchStride, rowStride, headStride;  // of q, k and v alike
+  const int64_t* lengths;                      // [B] or null
+  bool causal;
+  FeatureMap map;
+  const float* table;  // cosine: [L, 2], sines and cosines; random: W [M, E]
+  float eps, scale, factor;
+  bool clamped;  // whether the denominator is at least `least`, or has it added
+  float least;
+};
+
+/// Rows [B, H, N, E] wherever they lie, their elements side by side. Strides are in floats.
+struct RowsOf {
+  const float* data;
+  int64_t batch, head, row;
+  const float* at(int64_t b, int64_t h) const { return data + b * batch + h * head; }
+};
+
+/// One call of attention of queries to other keys.
+struct PairProblem {
+  int64_t batch, heads, rows, columns, width;  // queries, keys
+  RowsOf q, k, v;
+  const int64_t* lengths;  // [B] of keys, or null
+  bool softmax, causal;
+  float scale;
+  uint32_t dropThreshold;  // of 65536; 0 for no dropout
+  float keepScale;
+  const uint64_t* rowKeys;  // [B]; used with dropout
+};
+
+/// Gradients of queries [B, Q, H, E] and of keys and values [B, K, H, E].
+struct PairGradients {
+  float *q, *k, *v;
+};
+
+/// One call of the convolution along tokens: values [B, H, L, E], a filter of odd size for every head.
+struct ConvolutionProblem {
+  int64_t batch, heads, length, width, size;
+  RowsOf v;
+  const float* weights;    // [H, size]
+  const int64_t* lengths;  // [B], from where values count as zeros, or null
+};
+
+/// One call of RWKV's recurrence: keys and values [B, L, D], decay and bonus [D].
+struct ScanProblem {
+  int64_t batch, length, width;
+  const float *k, *v, *w, *u;
+};
+
+/// Tokens between two states that the recurrence keeps for backward.
+constexpr int scanTokens = 32;
+
 struct Kernels {
   const char* name;
   /// Whether `half` is done here.
@@ -58,6 +122,37 @@ struct Kernels {
   /// y[e] = keep(e) ? x[e] * keepScale : 0, plus residual[e] when there is one; e counts from 0.
   void (*dropout)(const float* x, const float* residual, float* y, int64_t count, uint64_t key,
                   uint32_t dropThreshold, float keepScale);
+  /// Floats of a unit's state that backward wants, for each (batch, head).
+  int64_t (*featureStateSize)(const FeatureProblem&);
+  /// Writes out [B, L, H, E], denominators [B, H, L] and states of (batch, head) pairs [begin, end).
+  void (*featureForward)(const FeatureProblem&, float* out, float* denominators, float* states, int64_t begin,
+                         int64_t end);
+  /// Writes all of the gradients (strides like q, k, v) of (batch, head) pairs [begin, end).
+  void (*featureBackward)(const FeatureProblem&, const float* out, const float* denominators, const float* states,
+                          const float* gradient, float* dq, float* dk, float* dv, int64_t begin, int64_t end);
+  /// Writes out [B, Q, H, E] and under softmax lse [B, H, Q], of (batch, head) pairs [begin, end).
+  void (*pairForward)(const PairProblem&, float* out, float* lse, int64_t begin, int64_t end);
+  /// Writes all of the gradients of (batch, head) pairs [begin, end).
+  void (*pairBackward)(const PairProblem&, const float* out, const float* lse, const float* gradient,
+                       const PairGradients& gradients, int64_t begin, int64_t end);
+  /// Writes out [B, L, H, E] of (batch, head) pairs [begin, end).
+  void (*convolutionForward)(const ConvolutionProblem&, float* out, int64_t begin, int64_t end);
+  /// Writes dv [B, L, H, E] and dw [B, H, size] of (batch, head) pairs [begin, end).
+  void (*convolutionBackward)(const ConvolutionProblem&, const float* gradient, float* dv, float* dw, int64_t begin,
+                              int64_t end);
+  int64_t (*scanUnits)(const ScanProblem&);
+  /// Writes y [B, L, D] and states [B, chunks, 4, D rounded up to 64] of units [begin, end).
+  void (*scanForward)(const ScanProblem&, float* y, float* states, int64_t begin, int64_t end);
+  /// Writes dk and dv [B, L, D], dw and du [B, D], of units [begin, end).
+  void (*scanBackward)(const ScanProblem&, const float* states, const float* gradient, float* dk, float* dv,
+                       float* dw, float* du, int64_t begin, int64_t end);
+  /// The iteration to inverses of a [N, m, m]: steps [iterations + 1, N, m, m] begin with the start; writes the
+  /// others, of matrices [begin, end).
+  void (*inverseForward)(const float* a, float* steps, int64_t matrices, int64_t width, int64_t iterations,
+                         int64_t begin, int64_t end);
+  /// Writes the gradients of a and of the start, of matrices [begin, end).
+  void (*inverseBackward)(const float* a, const float* steps, const float* gradient, float* da, float* dz,
+                          int64_t matrices, int64_t width, int64_t iterations, int64_t begin, int64_t end);
 };
 
 /// The tier in use.

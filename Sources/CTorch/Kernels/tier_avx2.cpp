@@ -11,14 +11,10 @@ namespace {
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #define WIDTH 8
 #define REGISTERS 16
-#include "vector.inc"
-#include "product.inc"
-#include "attention.inc"
-#include "dropout.inc"
+#include "tier.inc"
 #pragma clang attribute pop
 }  // namespace
 
-const Kernels kernelsAvx2 = {"avx2", false, attentionForwardUnits, attentionForward, attentionBackward, attentionKeep,
-                               dropout};
+constinit const Kernels kernelsAvx2 = tableOf("avx2");
 
 }  // namespace ct

@@ -11,14 +11,10 @@ namespace {
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
 #define WIDTH 16
 #define REGISTERS 32
-#include "vector.inc"
-#include "product.inc"
-#include "attention.inc"
-#include "dropout.inc"
+#include "tier.inc"
 #pragma clang attribute pop
 }  // namespace
 
-const Kernels kernelsAvx512 = {"avx512", false, attentionForwardUnits, attentionForward, attentionBackward, attentionKeep,
-                               dropout};
+constinit const Kernels kernelsAvx512 = tableOf("avx512");
 
 }  // namespace ct

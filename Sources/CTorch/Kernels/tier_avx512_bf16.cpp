@@ -12,14 +12,10 @@ namespace {
 #define HALF
 #define WIDTH 16
 #define REGISTERS 32
-#include "vector.inc"
-#include "product.inc"
-#include "attention.inc"
-#include "dropout.inc"
+#include "tier.inc"
 #pragma clang attribute pop
 }  // namespace
 
-const Kernels kernelsAvx512Bf16 = {"avx512_bf16", true, attentionForwardUnits, attentionForward, attentionBackward, attentionKeep,
-                               dropout};
+constinit const Kernels kernelsAvx512Bf16 = tableOf("avx512_bf16");
 
 }  // namespace ct

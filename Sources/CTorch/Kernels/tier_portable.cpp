@@ -8,17 +8,11 @@
 
 namespace ct {
 namespace {
-
 #define WIDTH 4
 #define REGISTERS 16
-#include "vector.inc"
-#include "product.inc"
-#include "attention.inc"
-#include "dropout.inc"
-
+#include "tier.inc"
 }  // namespace
 
-const Kernels kernelsPortable = {"portable", false, attentionForwardUnits, attentionForward, attentionBackward, attentionKeep,
-                               dropout};
+constinit const Kernels kernelsPortable = tableOf("portable");
 
 }  // namespace ct

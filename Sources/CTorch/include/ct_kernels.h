@@ -42,6 +42,48 @@ void ct_plan_free(ct_plan plan);
 ct_tensor ct_attention(ct_tensor q, ct_tensor k, ct_tensor v, ct_plan plan, ct_tensor query_lengths,
                        ct_tensor key_lengths, int causal, double scale, double dropout, ct_tensor rows, uint64_t key);
 
+/// What becomes of queries and keys in attention by features.
+typedef enum {
+  CT_FEATURES_ELU,     // elu(x) + 1
+  CT_FEATURES_RELU,    // max(x, 0) + eps
+  CT_FEATURES_COSINE,  // max(x, 0) times the sine and the cosine of its position
+  CT_FEATURES_RANDOM,  // (exp(W u - |u|^2/2 - level) + eps) / sqrt(M), u = x E^-1/4
+  CT_FEATURES_TAYLOR,  // 1, u and u x u / sqrt(2), u = x E^-1/4 cut to length sqrt(eps)
+} ct_feature_map;
+
+/// Attention by features: phi(q) (phi(k)^T v) / (phi(q) sum phi(k)) in O(L), never holding phi of all tokens.
+///
+/// qkv [B, L, 3, H, E] float32; lengths as in ct_self_attention, but every query gets an answer. table: sines
+/// and cosines [L, 2], or W [M, E], which gets no gradient. The level of random features is a query's largest
+/// exponent; of keys that of all real keys of a (batch, head), and 0 when causal. The denominator is at least
+/// `least` when clamped, else has it added. Returns [B, L, H, E].
+ct_tensor ct_feature_attention(ct_tensor qkv, ct_tensor lengths, ct_feature_map map, ct_tensor table, int causal,
+                               double eps, double least, int clamped);
+
+/// Attention of queries [B, H, Q, E] to keys and values [B, H, K, E], never holding a Q x K matrix: by softmax of
+/// scale q.k, or else by exp(-scale |q - k|^2 / 2), not divided by a sum. float32 on the CPU, rows anywhere.
+///
+/// lengths [B] int64 on the CPU: keys at and beyond are not attended; NULL means all are. `dropout` acts on the
+/// weights as ct_dropout would on a [B, H, Q, K] tensor of them. A query without keys gives zeros.
+/// Returns [B, H, Q, E].
+ct_tensor ct_pair_attention(ct_tensor queries, ct_tensor keys, ct_tensor values, ct_tensor lengths, int softmax,
+                            int causal, double scale, double dropout, ct_tensor rows, uint64_t key);
+
+/// A convolution along the tokens of every head: out_i = sum_t w_t v_{i + t - K/2}, zeros around.
+///
+/// values [B, H, L, E], filters [H, ..., K], K odd, float32 on the CPU. lengths [B] int64 on the CPU: values from
+/// there on count as zeros; NULL means none does. Returns [B, H, L, E].
+ct_tensor ct_row_convolution(ct_tensor values, ct_tensor filters, ct_tensor lengths);
+
+/// RWKV-4's weighted means of all earlier values and the token's own, channel by channel:
+/// (sum_{i<t} e^(k_i - (t-1-i) w) v_i + e^(u + k_t) v_t) / (the same with 1 for v), without overflow.
+/// Keys and values [B, L, D], decay and bonus [D], float32 on the CPU. Returns [B, L, D].
+ct_tensor ct_recurrence(ct_tensor keys, ct_tensor values, ct_tensor decay, ct_tensor bonus);
+
+/// The iteration Z <- Z (13 I - A Z (15 I - A Z (7 I - A Z))) / 4 towards A's inverse, from a start.
+/// Matrices and start [..., m, m], float32 on the CPU.
+ct_tensor ct_inverse_iteration(ct_tensor matrices, ct_tensor start, int iterations);
+
 #ifdef __cplusplus
 }
 #endif
