@@ -6,11 +6,10 @@
 #include <ATen/ops/ones.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <cmath>
-
 #include "../include/ct_kernels.h"
 #include "../internal.h"
 #include "composed.h"
+#include "functions.h"
 #include "kernels.h"
 
 using torch::autograd::AutogradContext;
@@ -18,25 +17,6 @@ using torch::autograd::variable_list;
 
 namespace ct {
 namespace {
-
-struct Rate {
-  uint32_t threshold;
-  float keepScale;
-  explicit Rate(double rate) {
-    TORCH_CHECK(rate >= 0 && rate < 1, "a dropout rate is at least 0 and below 1, not ", rate);
-    threshold = uint32_t(std::lround(rate * 65536));
-    keepScale = float(65536.0 / (65536.0 - threshold));
-  }
-};
-
-std::vector<uint64_t> keysOfRows(const at::Tensor& rows, uint64_t key, int64_t batch) {
-  TORCH_CHECK(rows.is_cpu() && rows.scalar_type() == at::kLong && rows.numel() == batch,
-              "rows must be ", batch, " int64 on the CPU");
-  auto flat = rows.contiguous();
-  std::vector<uint64_t> keys(static_cast<size_t>(batch));
-  for (int64_t b = 0; b < batch; b++) keys[b] = mixKey(key, uint64_t(flat.const_data_ptr<int64_t>()[b]));
-  return keys;
-}
 
 at::Tensor dropped(const at::Tensor& x, const std::optional<at::Tensor>& residual,
                    const std::vector<uint64_t>& keys, const Rate& rate) {

@@ -14,10 +14,16 @@ namespace {
 #include "vector.inc"
 #include "attention.inc"
 #include "dropout.inc"
+#include "product.inc"
+#include "rowwise.inc"
+#include "dense.inc"
+#include "embedding.inc"
 #pragma clang attribute pop
 }  // namespace
 
-const Kernels kernelsAvx2 = {"avx2", attentionForward, attentionForwardUnits, attentionBackward, attentionKeep,
-                               dropout};
+const Kernels kernelsAvx2 = {
+    "avx2", attentionForward, attentionForwardUnits, attentionBackward, attentionKeep, dropout,
+    paddedWidth, packPanels, linearForward, linearBackward, layerNormForward, layerNormBackward,
+    feedForwardTiles, feedForward, feedForwardBackward, embeddingForward, embeddingBackward, addParts};
 
 }  // namespace ct

@@ -14,10 +14,16 @@ namespace {
 #include "vector.inc"
 #include "attention.inc"
 #include "dropout.inc"
+#include "product.inc"
+#include "rowwise.inc"
+#include "dense.inc"
+#include "embedding.inc"
 
 }  // namespace
 
-const Kernels kernelsPortable = {"portable", attentionForward, attentionForwardUnits, attentionBackward, attentionKeep,
-                               dropout};
+const Kernels kernelsPortable = {
+    "portable", attentionForward, attentionForwardUnits, attentionBackward, attentionKeep, dropout,
+    paddedWidth, packPanels, linearForward, linearBackward, layerNormForward, layerNormBackward,
+    feedForwardTiles, feedForward, feedForwardBackward, embeddingForward, embeddingBackward, addParts};
 
 }  // namespace ct

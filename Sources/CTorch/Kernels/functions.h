@@ -1,0 +1,31 @@
+// What the differentiable functions share: rates of dropout, and keys of examples.
+#pragma once
+#include <cmath>
+
+#include "../internal.h"
+#include "kernels.h"
+
+namespace ct {
+
+/// A rate of dropout as the kernels take it, rounded to 1/65536.
+struct Rate {
+  uint32_t threshold;
+  float keepScale;
+  explicit Rate(double rate) {
+    TORCH_CHECK(rate >= 0 && rate < 1, "a dropout rate is at least 0 and below 1, not ", rate);
+    threshold = uint32_t(std::lround(rate * 65536));
+    keepScale = float(65536.0 / (65536.0 - threshold));
+  }
+};
+
+/// The key of every example of a batch under a site's key.
+inline std::vector<uint64_t> keysOfRows(const at::Tensor& rows, uint64_t key, int64_t batch) {
+  TORCH_CHECK(rows.is_cpu() && rows.scalar_type() == at::kLong && rows.numel() == batch,
+              "rows must be ", batch, " int64 on the CPU");
+  auto flat = rows.contiguous();
+  std::vector<uint64_t> keys(static_cast<size_t>(batch));
+  for (int64_t b = 0; b < batch; b++) keys[b] = mixKey(key, uint64_t(flat.const_data_ptr<int64_t>()[b]));
+  return keys;
+}
+
+}  // namespace ct
