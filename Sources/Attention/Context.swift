@@ -147,4 +147,9 @@ public class Context {
     try x.dropout(
       training ? rate : 0, key: key[layer][site], examples: examples, addedTo: residual)
   }
+
+  /// Dropout at named sites of a layer, for an operation that does it itself.
+  func dropout(_ rate: Double, layer: Int, sites: String...) -> FusedDropout {
+    FusedDropout(training ? rate : 0, keys: sites.map { key[layer][$0] }, examples: examples)
+  }
 }

@@ -40,6 +40,11 @@ struct Embedding: Module {
     guard ids.size(1) <= model.maxLength else {
       throw AttentionError.tooLong(ids.size(1), maxLength: model.maxLength)
     }
+    let places = try positionTable?.value ?? sinusoidTable?.to(context.device)
+    let dropout = context.dropout(model.dropoutRate, layer: -1, sites: "embedding")
+    if cls == nil, let x = try token.value.embedded(ids, places: places, dropout: dropout) {
+      return (x, context)
+    }
     var x = try token.value.rows(ids)  // [B, L, D]
     var context = context
     if let cls {
@@ -48,9 +53,7 @@ struct Embedding: Module {
       x = try .concatenated([front, x], 1)  // [B, L+1, D]
       context = try context.withLeadingPosition()
     }
-    if let table = try positionTable?.value ?? sinusoidTable?.to(context.device) {
-      x = try x + table.slice(0..<x.size(1), 0)  // [B, L, D]
-    }
+    if let places { x = try x + places.slice(0..<x.size(1), 0) }  // [B, L, D]
     return (
       try context.dropout(x, model.dropoutRate, layer: -1, site: "embedding"), context
     )

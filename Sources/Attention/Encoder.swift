@@ -7,50 +7,36 @@ import Tensors
 /// | tensor | shape | |
 /// | --- | --- | --- |
 /// | `{norm1,norm2}` | [D] + [D] | before (or after) attention and MLP |
-/// | `mlp.up` | [M, D] + [M] | |
-/// | `mlp.down` | [D, M] + [D] | |
+/// | `mlp` | | see `FeedForward` |
 struct Block: Module {
   let norm1: LayerNorm
   let norm2: LayerNorm
   let mixer: any Mixer
-  let up: Linear
-  let down: Linear
+  let feedForward: FeedForward
   let model: ModelConfiguration
 
   init(_ model: ModelConfiguration, key: RandomKey) throws {
     norm1 = try LayerNorm(model.embDim, eps: model.layerNormEps)
     norm2 = try LayerNorm(model.embDim, eps: model.layerNormEps)
     mixer = try Attention.mixer(named: model.modelType).build(model, key["attn"])
-    up = try Linear(model.embDim, model.mlpDim, key: key["mlp.up"])
-    down = try Linear(model.mlpDim, model.embDim, key: key["mlp.down"])
+    feedForward = try FeedForward(model, key: key)
     self.model = model
   }
 
   /// [B, L, D] to [B, L, D].
   func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
-    let rate = model.dropoutRate
     let pre = model.norm == .pre
     let mixed = try mixer(pre ? norm1(x) : x, context, layer: layer)  // [B, L, D]
-    var y = try context.dropout(mixed, rate, layer: layer, site: "attention.out", addedTo: x)
+    var y = try context.dropout(
+      mixed, model.dropoutRate, layer: layer, site: "attention.out", addedTo: x)
     if !pre { y = try norm1(y) }
-    let hidden = try context.dropout(
-      activated(up(pre ? norm2(y) : y)), rate, layer: layer, site: "mlp.hidden")  // [B, L, M]
-    y = try context.dropout(down(hidden), rate, layer: layer, site: "mlp.out", addedTo: y)
+    y = try feedForward(y, norm: pre ? norm2 : nil, context, layer: layer)
     return pre ? y : try norm2(y)
-  }
-
-  private func activated(_ x: Tensor) throws -> Tensor {
-    switch model.activation {
-    case .gelu: try x.gelu()
-    case .geluTanh: try x.gelu(tanhApproximation: true)
-    case .relu: try x.relu()
-    }
   }
 
   var parameters: [NamedParameter] {
     norm1.parameters.prefixed("norm1") + mixer.parameters.prefixed("attn")
-      + norm2.parameters.prefixed("norm2") + up.parameters.prefixed("mlp.up")
-      + down.parameters.prefixed("mlp.down")
+      + norm2.parameters.prefixed("norm2") + feedForward.parameters.prefixed("mlp")
   }
 }
 

@@ -9,8 +9,6 @@
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/eq.h>
 #include <ATen/ops/gelu.h>
-#include <ATen/ops/layer_norm.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/masked_fill.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/mul.h>
@@ -44,17 +42,8 @@ ct_tensor ct_add_scalar(ct_tensor a, double b) {
 ct_tensor ct_matmul(ct_tensor a, ct_tensor b) {
   return guarded([&] { return at::matmul(tensor(a), tensor(b)); });
 }
-ct_tensor ct_linear(ct_tensor x, ct_tensor weight, ct_tensor bias) {
-  return guarded([&] { return at::linear(tensor(x), tensor(weight), optional(bias)); });
-}
 ct_tensor ct_embedding(ct_tensor weight, ct_tensor ids) {
   return guarded([&] { return at::embedding(tensor(weight), tensor(ids)); });
-}
-ct_tensor ct_layer_norm(ct_tensor x, ct_tensor weight, ct_tensor bias, double eps) {
-  return guarded([&] {
-    auto width = tensor(x).size(-1);
-    return at::layer_norm(tensor(x), {width}, optional(weight), optional(bias), eps);
-  });
 }
 ct_tensor ct_gelu(ct_tensor x, int tanh_approximation) {
   return guarded([&] { return at::gelu(tensor(x), tanh_approximation ? "tanh" : "none"); });

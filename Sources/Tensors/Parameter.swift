@@ -148,6 +148,11 @@ public struct LayerNorm: Module {
     self.eps = eps
   }
 
+  /// A norm of given parameters.
+  public init(weight: Parameter, bias: Parameter, eps: Double) {
+    (self.weight, self.bias, self.eps) = (weight, bias, eps)
+  }
+
   /// [..., width] to the same shape.
   public func callAsFunction(_ x: Tensor) throws -> Tensor {
     try x.layerNorm(weight.value, bias.value, eps: eps)

@@ -7,6 +7,7 @@
 
 namespace ct {
 
+/// A rate of dropout as the kernels take it, rounded to 1/65536.
 struct Rate {
   uint32_t threshold;
   float keepScale;
@@ -17,6 +18,7 @@ struct Rate {
   }
 };
 
+/// The key of every example of a batch under a site's key.
 inline std::vector<uint64_t> keysOfRows(const at::Tensor& rows, uint64_t key, int64_t batch) {
   TORCH_CHECK(rows.is_cpu() && rows.scalar_type() == at::kLong && rows.numel() == batch,
               "rows must be ", batch, " int64 on the CPU");

@@ -84,6 +84,25 @@ ct_tensor ct_recurrence(ct_tensor keys, ct_tensor values, ct_tensor decay, ct_te
 /// Matrices and start [..., m, m], float32 on the CPU.
 ct_tensor ct_inverse_iteration(ct_tensor matrices, ct_tensor start, int iterations);
 
+/// Whether the functions below take a tensor: float32 on the CPU, and no autocast.
+int ct_takes_kernels(ct_tensor x);
+
+/// The parameters of a feed-forward branch: gain and offset [D] (NULL for no norm), up [M, D], down [D, M],
+/// biases (or NULL) [M] and [D].
+typedef struct {
+  ct_tensor gain, offset, up, up_bias, down, down_bias;
+} ct_feed_forward_weights;
+
+/// x + drop(down(drop(activation(up(norm(x)))))) of x [B, ..., D].
+///
+/// Both dropouts are those of `ct_dropout` of the same rate, rows and key. Activations: 0 GELU by erf, 1 by tanh,
+/// 2 ReLU. Only x is kept for the backward pass.
+ct_tensor ct_feed_forward(ct_tensor x, const ct_feed_forward_weights *weights, double eps, int activation,
+                          double rate, ct_tensor rows, uint64_t hidden_key, uint64_t out_key);
+
+/// drop(table[ids] + places): table [V, D], ids [B, L] int64, places [at least L, D] or NULL; [B, L, D].
+ct_tensor ct_embed(ct_tensor table, ct_tensor ids, ct_tensor places, double rate, ct_tensor rows, uint64_t key);
+
 #ifdef __cplusplus
 }
 #endif

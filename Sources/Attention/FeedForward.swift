@@ -1,0 +1,62 @@
+import Tensors
+
+/// The feed-forward branch of a block: `x + down(activation(up(x)))`, with dropout on both layers' outputs.
+///
+/// Tensors under `blocks.{i}.mlp`:
+///
+/// | tensor | shape | |
+/// | --- | --- | --- |
+/// | `up` | [M, D] + [M] | |
+/// | `down` | [D, M] + [D] | |
+struct FeedForward: Module {
+  let up: Linear
+  let down: Linear
+  let model: ModelConfiguration
+
+  init(_ model: ModelConfiguration, key: RandomKey) throws {
+    up = try Linear(model.embDim, model.mlpDim, key: key["mlp.up"])
+    down = try Linear(model.mlpDim, model.embDim, key: key["mlp.down"])
+    self.model = model
+  }
+
+  /// [B, L, D] to [B, L, D].
+  ///
+  /// - Parameter norm: what the branch sees x through; x itself is added as it is.
+  func callAsFunction(_ x: Tensor, norm: LayerNorm?, _ context: Context, layer: Int) throws
+    -> Tensor
+  {
+    let (inside, outside) = ("mlp.hidden", "mlp.out")
+    let fused = try x.feedForward(
+      norm: norm, up: up, activation: model.activation.fused, down: down,
+      dropout: context.dropout(model.dropoutRate, layer: layer, sites: inside, outside))
+    if let fused { return fused }
+    let hidden = try context.dropout(
+      activated(up(norm?(x) ?? x)), model.dropoutRate, layer: layer, site: inside)  // [B, L, M]
+    return try context.dropout(
+      down(hidden), model.dropoutRate, layer: layer, site: outside, addedTo: x)
+  }
+
+  private func activated(_ x: Tensor) throws -> Tensor {
+    switch model.activation {
+    case .gelu: try x.gelu()
+    case .geluTanh: try x.gelu(tanhApproximation: true)
+    case .relu: try x.relu()
+    }
+  }
+
+  /// `up.*`, `down.*`.
+  var parameters: [NamedParameter] {
+    up.parameters.prefixed("up") + down.parameters.prefixed("down")
+  }
+}
+
+extension ModelConfiguration.Activation {
+  /// What the kernels call it.
+  fileprivate var fused: FusedActivation {
+    switch self {
+    case .gelu: .gelu
+    case .geluTanh: .geluTanh
+    case .relu: .relu
+    }
+  }
+}

@@ -1,0 +1,377 @@
+// Linear layers, layer normalisation, the feed-forward branch and embeddings as differentiable functions.
+//
+// Only inputs are saved: backward recomputes activations, masks and moments. Gradients of parameters are summed
+// in chunks whose number depends on sizes alone, and the chunks in their order: the same bits for any threads.
+#include <ATen/autocast_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/layer_norm.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+
+#include "../include/ct_kernels.h"
+#include "../include/ct_ops.h"
+#include "../internal.h"
+#include "rates.h"
+#include "kernels.h"
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+namespace ct {
+namespace {
+
+bool isPlain(const at::Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kFloat; }
+
+bool isPlain(const std::optional<at::Tensor>& x) { return !x || isPlain(*x); }
+
+/// Whether products of a tensor are left to the kernels: not under autocast, which wants bfloat16.
+bool takesKernels(const at::Tensor& x) { return isPlain(x) && !at::autocast::is_autocast_enabled(at::kCPU); }
+
+const float* pointer(const at::Tensor& x) { return x.defined() ? x.const_data_ptr<float>() : nullptr; }
+
+/// A vector of parameters with zeros up to whole vectors; undefined without one.
+at::Tensor paddedRow(const at::Tensor& row) {
+  if (!row.defined()) return {};
+  const int64_t width = row.numel(), padded = kernels().padded(width);
+  auto source = row.contiguous();
+  if (width == padded) return source;
+  auto result = at::zeros({padded}, row.options());
+  std::copy_n(source.const_data_ptr<float>(), width, result.mutable_data_ptr<float>());
+  return result;
+}
+
+/// A matrix [rows, columns] as the second factor of a product, or its transpose.
+at::Tensor packed(const at::Tensor& matrix, bool transposed) {
+  const int64_t rows = matrix.size(0), columns = matrix.size(1);
+  const int64_t depth = transposed ? columns : rows, width = transposed ? rows : columns;
+  auto result = at::empty({depth * kernels().padded(width)}, matrix.options());
+  kernels().packPanels(matrix.const_data_ptr<float>(), transposed ? 1 : columns, transposed ? columns : 1, depth,
+                       width, result.mutable_data_ptr<float>());
+  return result;
+}
+
+/// Sums of parts of the work, each in a buffer of its own.
+struct Chunks {
+  int64_t units, count, floats;
+  at::Tensor buffer;
+
+  /// At most 64 MiB of buffers, but for very large matrices.
+  Chunks(int64_t units, int64_t floats) : units(units), floats(floats) {
+    count = std::min(std::clamp<int64_t>((int64_t(16) << 20) / std::max<int64_t>(floats, 1), 8, 64), units);
+    buffer = at::empty({count * floats}, at::kFloat);
+  }
+
+  /// body(sums, begin, end) for the units of every chunk; sums begin as zeros.
+  template <class Body>
+  void run(Body&& body) {
+    float* all = buffer.mutable_data_ptr<float>();
+    parallelFor(count, [&](int64_t first, int64_t last) {
+      for (int64_t c = first; c < last; c++) {
+        std::fill_n(all + c * floats, floats, 0.0f);
+        body(all + c * floats, c * units / count, (c + 1) * units / count);
+      }
+    });
+  }
+
+  /// The sum over chunks of a matrix that begins at `offset` in each.
+  at::Tensor sum(int64_t offset, at::IntArrayRef sizes) const {
+    auto result = at::empty(sizes, buffer.options());
+    const int64_t rows = sizes.size() == 2 ? sizes[0] : 1, columns = sizes.back();
+    const float* parts = buffer.const_data_ptr<float>() + offset;
+    float* to = result.mutable_data_ptr<float>();
+    parallelFor(rows, [&](int64_t begin, int64_t end) {
+      kernels().addParts(parts, count, floats, columns, kernels().padded(columns), to, begin, end);
+    });
+    return result;
+  }
+};
+
+/// Rows of a step of parallel work: large enough to be worth a call.
+constexpr int64_t rowStep = 96;
+
+template <class Body>
+void parallelRows(int64_t rows, Body&& body) {
+  parallelFor((rows + rowStep - 1) / rowStep, [&](int64_t begin, int64_t end) {
+    body(begin * rowStep, std::min(end * rowStep, rows));
+  });
+}
+
+struct LinearFunction : torch::autograd::Function<LinearFunction> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& input, const at::Tensor& matrix,
+                            const std::optional<at::Tensor>& bias) {
+    auto x = input.contiguous(), weight = matrix.contiguous();
+    context->save_for_backward({x, weight});
+    context->saved_data["bias"] = bias.has_value();
+    auto sizes = x.sizes().vec();
+    sizes.back() = weight.size(0);
+    auto y = at::empty(sizes, x.options());
+    auto panels = packed(weight, true), start = paddedRow(bias.value_or(at::Tensor()));
+    LinearProblem p{weight.size(1), weight.size(0), pointer(x), pointer(panels), nullptr, pointer(start)};
+    parallelRows(x.numel() / p.inputs, [&](int64_t begin, int64_t end) {
+      kernels().linearForward(p, y.mutable_data_ptr<float>(), begin, end);
+    });
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& grads) {
+    auto saved = context->get_saved_variables();
+    const auto &x = saved[0], &weight = saved[1];
+    const bool toX = context->needs_input_grad(0), toWeight = context->needs_input_grad(1);
+    const bool toBias = context->saved_data["bias"].toBool() && context->needs_input_grad(2);
+    auto dy = grads[0].contiguous();
+    auto panels = toX ? packed(weight, false) : at::Tensor();
+    auto dx = toX ? at::empty_like(x) : at::Tensor();
+    LinearProblem p{weight.size(1), weight.size(0), pointer(x), nullptr, pointer(panels), nullptr};
+    const int64_t rows = x.numel() / p.inputs, steps = (rows + rowStep - 1) / rowStep;
+    const int64_t matrix = p.outputs * kernels().padded(p.inputs);
+    Chunks chunks(steps, (toWeight ? matrix : 0) + kernels().padded(p.outputs));
+    const int64_t biasAt = toWeight ? matrix : 0;
+    float* toDx = toX ? dx.mutable_data_ptr<float>() : nullptr;
+    chunks.run([&](float* sums, int64_t begin, int64_t end) {
+      kernels().linearBackward(p, pointer(dy), toDx, toWeight ? sums : nullptr, toBias ? sums + biasAt : nullptr,
+                               begin * rowStep, std::min(end * rowStep, rows));
+    });
+    return {dx, toWeight ? chunks.sum(0, weight.sizes()) : at::Tensor(),
+            toBias ? chunks.sum(biasAt, {p.outputs}) : at::Tensor()};
+  }
+};
+
+struct LayerNormFunction : torch::autograd::Function<LayerNormFunction> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& input, const at::Tensor& gain,
+                            const at::Tensor& offset, double eps) {
+    auto x = input.contiguous();
+    context->save_for_backward({x, gain, offset});
+    context->saved_data["eps"] = eps;
+    auto y = at::empty_like(x);
+    auto by = paddedRow(gain), plus = paddedRow(offset);
+    LayerNormProblem p{x.size(-1), pointer(x), pointer(by), pointer(plus), float(eps)};
+    parallelRows(x.numel() / p.width, [&](int64_t begin, int64_t end) {
+      kernels().layerNormForward(p, y.mutable_data_ptr<float>(), begin, end);
+    });
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& grads) {
+    auto saved = context->get_saved_variables();
+    const auto& x = saved[0];
+    auto by = paddedRow(saved[1]), plus = paddedRow(saved[2]), dy = grads[0].contiguous();
+    auto dx = at::empty_like(x);
+    LayerNormProblem p{x.size(-1), pointer(x), pointer(by), pointer(plus),
+                       float(context->saved_data["eps"].toDouble())};
+    const int64_t rows = x.numel() / p.width, padded = kernels().padded(p.width);
+    Chunks chunks((rows + rowStep - 1) / rowStep, 2 * padded);
+    chunks.run([&](float* sums, int64_t begin, int64_t end) {
+      kernels().layerNormBackward(p, pointer(dy), dx.mutable_data_ptr<float>(), sums, sums + padded,
+                                  begin * rowStep, std::min(end * rowStep, rows));
+    });
+    return {dx, chunks.sum(0, {p.width}), chunks.sum(padded, {p.width}), at::Tensor()};
+  }
+};
+
+struct FeedForwardFunction : torch::autograd::Function<FeedForwardFunction> {
+  /// What the kernels read, and what keeps it alive.
+  struct Call {
+    FeedForwardProblem problem{};
+    std::vector<at::Tensor> held;
+    std::vector<uint64_t> hiddenKeys, outKeys;
+
+    const float* hold(at::Tensor tensor) {
+      held.push_back(std::move(tensor));
+      return pointer(held.back());
+    }
+
+    /// tensors: x, gain, offset, up, its bias, down, its bias; undefined where there is none.
+    Call(AutogradContext* context, const variable_list& tensors, bool backward) {
+      auto& p = problem;
+      const auto &x = tensors[0], &up = tensors[3], &down = tensors[5];
+      p.width = up.size(1), p.hidden = up.size(0), p.x = pointer(x);
+      p.gain = hold(paddedRow(tensors[1])), p.offset = hold(paddedRow(tensors[2]));
+      p.eps = float(context->saved_data["eps"].toDouble());
+      p.up = hold(packed(up, true)), p.upBias = hold(paddedRow(tensors[4]));
+      p.down = hold(packed(down, true)), p.downBias = hold(paddedRow(tensors[6]));
+      if (backward) p.upBack = hold(packed(up, false)), p.downBack = hold(packed(down, false));
+      p.activation = Activation(context->saved_data["activation"].toInt());
+      Rate rate(context->saved_data["rate"].toDouble());
+      p.dropThreshold = rate.threshold, p.keepScale = rate.keepScale;
+      p.examples = 1, p.length = x.numel() / p.width;
+      if (!rate.threshold) return;
+      auto rows = context->saved_data["rows"].toTensor();
+      p.examples = x.size(0), p.length /= p.examples;
+      hiddenKeys = keysOfRows(rows, uint64_t(context->saved_data["hiddenKey"].toInt()), p.examples);
+      outKeys = keysOfRows(rows, uint64_t(context->saved_data["outKey"].toInt()), p.examples);
+      p.hiddenKeys = hiddenKeys.data(), p.outKeys = outKeys.data();
+    }
+  };
+
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& input,
+                            const std::optional<at::Tensor>& gain, const std::optional<at::Tensor>& offset,
+                            double eps, const at::Tensor& up, const std::optional<at::Tensor>& upBias,
+                            const at::Tensor& down, const std::optional<at::Tensor>& downBias, int64_t activation,
+                            double rate, const std::optional<at::Tensor>& rows, int64_t hiddenKey,
+                            int64_t outKey) {
+    auto given = [](const std::optional<at::Tensor>& x) { return x.value_or(at::Tensor()); };
+    variable_list tensors = {input.contiguous(), given(gain), given(offset), up.contiguous(), given(upBias),
+                             down.contiguous(), given(downBias)};
+    context->save_for_backward(tensors);
+    context->saved_data["eps"] = eps;
+    context->saved_data["activation"] = activation;
+    context->saved_data["rate"] = rate;
+    if (rows) context->saved_data["rows"] = *rows;
+    context->saved_data["hiddenKey"] = hiddenKey;
+    context->saved_data["outKey"] = outKey;
+    Call call(context, tensors, false);
+    auto y = at::empty_like(tensors[0]);
+    parallelFor(kernels().feedForwardTiles(call.problem), [&](int64_t begin, int64_t end) {
+      kernels().feedForward(call.problem, y.mutable_data_ptr<float>(), begin, end);
+    });
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& grads) {
+    auto saved = context->get_saved_variables();
+    Call call(context, saved, true);
+    const auto& p = call.problem;
+    auto dy = grads[0].contiguous();
+    auto dx = at::empty_like(saved[0]);
+    const int64_t width = kernels().padded(p.width), hidden = kernels().padded(p.hidden);
+    const int64_t up = 2 * width, upBias = up + p.hidden * width, down = upBias + hidden;
+    const int64_t downBias = down + p.width * hidden;
+    Chunks chunks(kernels().feedForwardTiles(p), downBias + width);
+    chunks.run([&](float* sums, int64_t begin, int64_t end) {
+      FeedForwardGradients g{sums, sums + width, sums + up, sums + upBias, sums + down, sums + downBias};
+      kernels().feedForwardBackward(p, pointer(dy), dx.mutable_data_ptr<float>(), g, begin, end);
+    });
+    auto when = [&](size_t index, int64_t offset, at::IntArrayRef sizes) {
+      return saved[index].defined() ? chunks.sum(offset, sizes) : at::Tensor();
+    };
+    at::Tensor none;
+    return {dx, when(1, 0, {p.width}), when(2, width, {p.width}), none, chunks.sum(up, saved[3].sizes()),
+            when(4, upBias, {p.hidden}), chunks.sum(down, saved[5].sizes()), when(6, downBias, {p.width}), none,
+            none, none, none, none};
+  }
+};
+
+struct EmbeddingFunction : torch::autograd::Function<EmbeddingFunction> {
+  struct Call {
+    EmbeddingProblem problem{};
+    std::vector<uint64_t> keys;
+
+    /// tensors: ids, table, places (undefined where there are none).
+    Call(AutogradContext* context, const variable_list& tensors) {
+      auto& p = problem;
+      p.examples = tensors[0].size(0), p.length = tensors[0].size(1), p.width = tensors[1].size(1);
+      p.ids = tensors[0].const_data_ptr<int64_t>();
+      p.table = pointer(tensors[1]), p.places = pointer(tensors[2]);
+      Rate rate(context->saved_data["rate"].toDouble());
+      p.dropThreshold = rate.threshold, p.keepScale = rate.keepScale;
+      if (!rate.threshold) return;
+      keys = keysOfRows(context->saved_data["rows"].toTensor(),
+                        uint64_t(context->saved_data["key"].toInt()), p.examples);
+      p.keys = keys.data();
+    }
+  };
+
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& table, const at::Tensor& ids,
+                            const std::optional<at::Tensor>& places, double rate,
+                            const std::optional<at::Tensor>& rows, int64_t key) {
+    variable_list tensors = {ids.contiguous(), table.contiguous(),
+                             places ? places->contiguous() : at::Tensor()};
+    context->save_for_backward(tensors);
+    context->saved_data["rate"] = rate;
+    context->saved_data["key"] = key;
+    if (rows) context->saved_data["rows"] = *rows;
+    Call call(context, tensors);
+    const auto& p = call.problem;
+    for (int64_t i = 0; i < ids.numel(); i++)
+      TORCH_CHECK(p.ids[i] >= 0 && p.ids[i] < table.size(0), "token ", p.ids[i], " is outside a table of ",
+                  table.size(0));
+    auto y = at::empty({p.examples, p.length, p.width}, table.options());
+    parallelFor(p.length, [&](int64_t begin, int64_t end) {
+      kernels().embeddingForward(p, y.mutable_data_ptr<float>(), begin, end);
+    });
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& grads) {
+    auto saved = context->get_saved_variables();
+    Call call(context, saved);
+    const auto& p = call.problem;
+    auto dy = grads[0].contiguous();
+    const bool toPlaces = p.places && context->needs_input_grad(2);
+    auto dPlaces = toPlaces ? at::zeros_like(saved[2]) : at::Tensor();
+    const auto& table = saved[1];
+    Chunks chunks(p.length, table.numel() + kernels().padded(1));
+    chunks.run([&](float* sums, int64_t begin, int64_t end) {
+      kernels().embeddingBackward(p, pointer(dy), sums, toPlaces ? dPlaces.mutable_data_ptr<float>() : nullptr,
+                                  begin, end);
+    });
+    at::Tensor none;
+    return {chunks.sum(0, {table.numel()}).view(table.sizes()), none, dPlaces, none, none, none};
+  }
+};
+
+}  // namespace
+}  // namespace ct
+
+using namespace ct;
+
+ct_tensor ct_linear(ct_tensor x, ct_tensor weight, ct_tensor bias) {
+  return guarded([&] {
+    const auto &a = tensor(x), &w = tensor(weight);
+    const auto b = optional(bias);
+    const bool fits = a.dim() > 0 && w.dim() == 2 && a.size(-1) == w.size(1) && a.numel() > 0 && w.numel() > 0 &&
+                      (!b || b->numel() == w.size(0));
+    // A few rows are not worth packing a large matrix.
+    const bool wins = fits && (w.numel() <= 1 << 15 || a.numel() / w.size(1) >= 32);
+    if (wins && takesKernels(a) && isPlain(w) && isPlain(b)) return LinearFunction::apply(a, w, b);
+    return at::linear(a, w, b);
+  });
+}
+
+ct_tensor ct_layer_norm(ct_tensor x, ct_tensor weight, ct_tensor bias, double eps) {
+  return guarded([&] {
+    const auto &a = tensor(x), &gain = tensor(weight), &offset = tensor(bias);
+    const int64_t width = a.size(-1);
+    if (isPlain(a) && isPlain(gain) && isPlain(offset) && a.numel() > 0 && gain.numel() == width &&
+        offset.numel() == width)
+      return LayerNormFunction::apply(a, gain, offset, eps);
+    return at::layer_norm(a, {width}, gain, offset, eps);
+  });
+}
+
+int ct_takes_kernels(ct_tensor x) { return takesKernels(tensor(x)); }
+
+ct_tensor ct_feed_forward(ct_tensor x, const ct_feed_forward_weights* w, double eps, int activation, double rate,
+                          ct_tensor rows, uint64_t hidden_key, uint64_t out_key) {
+  return guarded([&] {
+    const auto &input = tensor(x), &up = tensor(w->up), &down = tensor(w->down);
+    TORCH_CHECK(takesKernels(input) && isPlain(up) && isPlain(down), "the feed-forward kernel takes float32");
+    const int64_t width = input.size(-1), hidden = up.size(0);
+    TORCH_CHECK(up.size(1) == width && down.size(0) == width && down.size(1) == hidden, "matrices ", up.sizes(),
+                " and ", down.sizes(), " do not fit rows of ", width);
+    TORCH_CHECK(activation >= 0 && activation <= 2, "unknown activation ", activation);
+    TORCH_CHECK(Rate(rate).threshold == 0 || rows, "dropout needs the examples' positions");
+    return FeedForwardFunction::apply(input, optional(w->gain), optional(w->offset), eps, up,
+                                      optional(w->up_bias), down, optional(w->down_bias), int64_t(activation),
+                                      rate, optional(rows), int64_t(hidden_key), int64_t(out_key));
+  });
+}
+
+ct_tensor ct_embed(ct_tensor table, ct_tensor ids, ct_tensor places, double rate, ct_tensor rows, uint64_t key) {
+  return guarded([&] {
+    const auto &all = tensor(table), &tokens = tensor(ids);
+    TORCH_CHECK(isPlain(all) && all.dim() == 2 && tokens.dim() == 2 && tokens.scalar_type() == at::kLong,
+                "the embedding kernel takes a float32 table and ids [B, L] of int64");
+    if (places)
+      TORCH_CHECK(isPlain(tensor(places)) && tensor(places).size(0) >= tokens.size(1) &&
+                      tensor(places).size(1) == all.size(1),
+                  "places ", tensor(places).sizes(), " do not fit ", tokens.sizes());
+    TORCH_CHECK(Rate(rate).threshold == 0 || rows, "dropout needs the examples' positions");
+    return EmbeddingFunction::apply(all, tokens, optional(places), rate, optional(rows), int64_t(key));
+  });
+}
