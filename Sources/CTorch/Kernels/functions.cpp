@@ -91,6 +91,16 @@ struct SelfAttention : torch::autograd::Function<SelfAttention> {
     return p;
   }
 
+  /// A multiplication and an addition per pair and feature, all heads and rows together.
+  static double pairOperations(const AttentionProblem& p) {
+    double pairs = 0;
+    for (int64_t b = 0; b < p.batch; b++) {
+      double n = double(p.lengths ? p.lengths[b] : p.length);
+      pairs += p.causal ? n * (n + 1) / 2 : n * n;
+    }
+    return 2 * pairs * double(p.heads * p.width);
+  }
+
   static at::Tensor forward(AutogradContext* context, const at::Tensor& qkv,
                             const std::optional<at::Tensor>& lengths, bool causal, double scale, double dropout,
                             const std::optional<at::Tensor>& rows, int64_t key) {
@@ -116,6 +126,7 @@ struct SelfAttention : torch::autograd::Function<SelfAttention> {
     auto out = at::empty({batch, length, heads, width}, qkv.options());
     auto lse = at::empty({batch, heads, length}, qkv.options());
     auto p = problem(qkv, lengths, causal, scale, rate, keys);
+    countOperations(2 * pairOperations(p));  // Q K^T and P V
     parallelFor(kernels().attentionForwardUnits(p), [&](int64_t begin, int64_t end) {
       kernels().attentionForward(p, out.mutable_data_ptr<float>(), lse.mutable_data_ptr<float>(), begin, end);
     });
@@ -139,6 +150,7 @@ struct SelfAttention : torch::autograd::Function<SelfAttention> {
     if (rate.threshold) keys = keysOfRows(*rows, uint64_t(context->saved_data["key"].toInt()), qkv.size(0));
     auto p = problem(qkv, lengths, context->saved_data["causal"].toBool(),
                      context->saved_data["scale"].toDouble(), rate, keys);
+    countOperations(4 * pairOperations(p));  // gradients of Q, K, P and V
     auto grad = grads[0].contiguous();
     auto result = at::empty_like(qkv);
     float* dq = result.mutable_data_ptr<float>();
