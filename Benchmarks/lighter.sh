@@ -13,7 +13,7 @@ bin=$(cd "${3:-.build/release}" && pwd)
 threads=${THREADS:-$(nproc)}
 mkdir -p "$out"
 cd "$out"
-"$bin/lra-data" gen listops --len 64 --max-depth 3 --max-args 5 --train 50000 --validation 4000 --test 8000 --quiet
+"$bin/lra-data" gen listops --len 64 --max-depth 3 --max-args 5 --train 50000 --validation 4000 --test 8000 --quiet > /dev/null
 python=$(command -v python3)
 
 row() { # name, then settings

@@ -37,7 +37,7 @@ check() { # model: kills and resumes until the end, then compares
   for name in whole killed; do
     mkdir -p "$work/$model/$name"
     (cd "$work/$model/$name" &&
-      "$bin/lra-data" gen listops --len 128 --train 300 --validation 40 --test 40 --quiet)
+      "$bin/lra-data" gen listops --len 128 --train 300 --validation 40 --test 40 --quiet > /dev/null)
   done
   cd "$work/$model/whole"
   "$bin/lra-train" "${options[@]}" > log.txt 2>&1 || code=$?

@@ -134,6 +134,13 @@ struct TrainTests {
           #/validation  50 examples  step 12  ([0-9.]+) % \[[0-9.]+, [0-9.]+\]  loss [0-9.]+\nmajority class [0-9.]+ %   first token [0-9.]+ %\nagainst the first token: [0-9]+ right that it misses, [0-9]+ the other way round, p = [0-9.e-]+ \(McNemar, exact\)\nby +range +examples +accuracy +95 %\n(depth +[0-9] +[0-9]+ .*\n)+(length .*\n)+/#
       ) != nil, "\(evaluated.output)")
     #expect(evaluated.error.hasPrefix("Next: lra-train predict \(name) --split validation "))
+    let itself = try folder.train("eval", name, "--against", name)
+    #expect(
+      itself.output.contains(
+        "\nagainst \(name): 0 right that it misses, 0 the other way round, p = 1.000 (McNemar, exact)\n"
+      ), "\(itself.output)")
+    let none = try folder.train("eval", name, "--against", "data")
+    #expect(none.exit == 64 && none.error.hasPrefix("error: data is not the folder of a run"))
     let predicted = try folder.train(
       "predict", name, "--split", "validation", "--checkpoint", "last", "--out", "v.npy")
     #expect(predicted.exit == 0)

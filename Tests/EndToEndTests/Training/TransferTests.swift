@@ -4,18 +4,19 @@ import ToolRunner
 
 @Suite("transfer to longer sequences", .serialized)
 struct TransferTests {
-  /// Names of tensors whose values two checkpoints share, then those that only one of them has so.
+  /// Prints the names of tensors that differ between two runs' checkpoints by more than a step moves them.
   private let compare = """
-    import glob, json, struct, sys
+    import glob, json, numpy, struct, sys
     def tensors(run):
         data = open(glob.glob(run + "/checkpoints/step-*/model.safetensors")[0], "rb").read()
         size = struct.unpack("<Q", data[:8])[0]
         header = json.loads(data[8:8 + size])
-        return {name: data[8 + size + at["data_offsets"][0]:8 + size + at["data_offsets"][1]]
+        return {name: numpy.frombuffer(data[8 + size:][slice(*at["data_offsets"])], "<f4")
                 for name, at in header.items() if name != "__metadata__"}
     a, b = tensors(sys.argv[1]), tensors(sys.argv[2])
     assert a.keys() == b.keys()
-    print(*sorted(name for name in a if a[name] != b[name]))
+    print(*sorted(name for name in a
+                  if a[name].shape != b[name].shape or abs(a[name] - b[name]).max() > 1e-20))
     """
 
   private func images(_ folder: TemporaryFolder) throws {
@@ -28,7 +29,7 @@ struct TransferTests {
   }
 
   private func train(_ folder: TemporaryFolder, _ task: String, _ more: [String]) throws -> String {
-    // A rate so small that no weight moves: what differs afterwards was not taken over.
+    // A rate so small that hardly a weight moves: what differs afterwards was not taken over.
     let outcome = try Program.lraTrain.run(
       [
         "--task", task, "--model", "linear", "--json", "--quiet", "--set",
