@@ -68,7 +68,7 @@ public struct LowRankTransformer: Architecture {
   public var parameters: [NamedParameter] {
     encoder.parameters.map {
       let name = $0.name.hasPrefix("blocks.") ? "layers." + $0.name.dropFirst(7) : $0.name
-      return NamedParameter(name, $0.parameter, matrixOf: $0.layer)
+      return $0.named(name)
     }
   }
 }

@@ -90,6 +90,13 @@ public final class AdamW {
     }
   }
 
+  /// Multiplies both moments of a parameter by a mask of its shape.
+  public func mask(_ name: String, by mask: Tensor) throws {
+    for moment in [expAvg[name], expAvgSq[name]].compactMap({ $0 }) {
+      try moment.copy(from: moment * mask)
+    }
+  }
+
   /// Continues from saved state after `step` updates.
   public func restore(_ saved: [String: Tensor], step: Int, path: String) throws {
     for (name, tensor) in state {

@@ -67,6 +67,21 @@ public enum Engine {
   /// - Returns: the bytes in use.
   public static func restartPeak() -> Int { Int(ct_restart_peak()) }
 
+  /// The floating-point operations of a piece of work: matrix products, convolutions, Fourier
+  /// transforms and attention, forward and backward, on all threads.
+  ///
+  /// A multiplication with its addition is two. Elementwise work, sums, norms, softmax and what a backward
+  /// pass computes again do not count.
+  /// - Throws: `TensorError` when operations are counted already.
+  public static func countingOperations(_ body: () throws -> Void) throws -> Double {
+    guard ct_count_begin() == 0 else { throw TensorError.last }
+    var isOpen = true
+    defer { if isOpen { _ = ct_count_end() } }
+    try body()
+    isOpen = false
+    return ct_count_end()
+  }
+
   /// Waits until a device has done everything asked of it.
   public static func synchronize(_ device: Device) throws {
     guard ct_synchronize(device.number) == 0 else { throw TensorError.last }

@@ -72,8 +72,11 @@ public final class Linear: Module {
   /// `weight`, `bias`; of a factored layer `v.weight` [r, in], `u.weight` [out, r], `u.bias`.
   public var parameters: [NamedParameter] {
     let end = inner == nil ? "" : "u."
-    return (inner.map { [NamedParameter("v.weight", $0)] } ?? [])
-      + [NamedParameter("\(end)weight", weight, matrixOf: inner == nil ? self : nil)]
+    return (inner.map { [NamedParameter("v.weight", $0, isLinearWeight: true)] } ?? [])
+      + [
+        NamedParameter(
+          "\(end)weight", weight, matrixOf: inner == nil ? self : nil, isLinearWeight: true)
+      ]
       + (bias.map { [NamedParameter("\(end)bias", $0)] } ?? [])
   }
 }

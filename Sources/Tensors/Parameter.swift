@@ -105,19 +105,30 @@ public struct NamedParameter {
   public let parameter: Parameter
   /// The linear layer that it is the whole matrix of, if it is one.
   public let layer: Linear?
+  /// Whether it is the matrix of a linear layer, or a factor of one.
+  public let isLinearWeight: Bool
 
   /// Names a parameter.
-  public init(_ name: String, _ parameter: Parameter, matrixOf layer: Linear? = nil) {
+  public init(
+    _ name: String, _ parameter: Parameter, matrixOf layer: Linear? = nil,
+    isLinearWeight: Bool = false
+  ) {
     self.name = name
     self.parameter = parameter
     self.layer = layer
+    self.isLinearWeight = isLinearWeight || layer != nil
+  }
+
+  /// The same parameter under another name.
+  public func named(_ name: String) -> NamedParameter {
+    NamedParameter(name, parameter, matrixOf: layer, isLinearWeight: isLinearWeight)
   }
 }
 
 extension [NamedParameter] {
   /// The same parameters one level deeper.
   public func prefixed(_ prefix: String) -> [NamedParameter] {
-    map { NamedParameter("\(prefix).\($0.name)", $0.parameter, matrixOf: $0.layer) }
+    map { $0.named("\(prefix).\($0.name)") }
   }
 
   /// The number of trained values; buffers do not count.

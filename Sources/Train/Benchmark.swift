@@ -41,7 +41,7 @@ public struct Benchmark: Sendable {
     self.warmup = warmup
   }
 
-  /// Measures in this process.
+  /// Measures in this process; operations are counted in a step and a pass of their own, untimed.
   public func run(device: Device) throws -> Case {
     let before = Machine.peakBytes
     try recipe.requireMemory(on: device)
@@ -60,12 +60,20 @@ public struct Benchmark: Sendable {
     }
     let length = recipe.data.maxLength
     let others = load.share()
+    let batch = Batch.drawn(warmup + steps + 1, recipe)
+    let forwardFlops = try Engine.countingOperations {
+      try withoutGradient {
+        _ = try runner.measured(batch, examples: 0..<batch.count, step: 0, training: false)
+      }
+    }
+    let flops = try Engine.countingOperations { _ = try updater.update(batch) }
     let spread = Spread(rates)
     return Case(
       model: recipe.model.modelType, length: length, stepsPerS: spread, peakBytes: peak,
       paper: PaperSpeed.stepsPerSecond(recipe.model.modelType, length: length), loss: loss,
       forwardPerS: Spread(forward), parameters: runner.network.parameters.valueCount,
-      otherLoad: others, disturbed: others > 0.1 || spread.min < 0.8 * spread.median)
+      flops: flops, forwardFlops: forwardFlops, otherLoad: others,
+      disturbed: others > 0.1 || spread.min < 0.8 * spread.median)
   }
 
   /// Repetitions per second of some work on drawn batches; the first ones do not count.

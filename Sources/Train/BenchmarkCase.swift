@@ -19,6 +19,10 @@ extension Benchmark {
     public var forwardPerS: Spread?
     /// How many values are trained.
     public var parameters: Int?
+    /// Floating-point operations of a training step: see `Engine.countingOperations`.
+    public var flops: Double?
+    /// Floating-point operations of a forward pass.
+    public var forwardFlops: Double?
     /// The share of the processors' time that others used while steps were timed.
     public var otherLoad: Double?
     /// Whether others used more than a tenth, or a step took a quarter longer than the median.
@@ -37,6 +41,8 @@ extension Benchmark {
       try container.encode(loss, forKey: .loss)
       try container.encodeIfPresent(forwardPerS, forKey: .forwardPerS)
       try container.encodeIfPresent(parameters, forKey: .parameters)
+      try container.encodeIfPresent(flops, forKey: .flops)
+      try container.encodeIfPresent(forwardFlops, forKey: .forwardFlops)
       try container.encodeIfPresent(otherLoad, forKey: .otherLoad)
       try container.encodeIfPresent(disturbed, forKey: .disturbed)
       try container.encodeIfPresent(measured, forKey: .measured)

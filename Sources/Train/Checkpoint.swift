@@ -86,7 +86,8 @@ public struct Checkpoint: Sendable {
   /// - Throws: `DatasetError` when the disk is full or refuses; nothing is left under the name
   ///   then.
   static func save(
-    _ folder: RunFolder, _ state: CheckpointState, _ parameters: [NamedParameter], _ adam: AdamW
+    _ folder: RunFolder, _ state: CheckpointState, _ parameters: [NamedParameter], _ adam: AdamW,
+    _ pruner: Pruner? = nil
   ) throws -> Checkpoint {
     let path = folder.checkpointPath(step: state.step)
     let name = RunFolder.checkpointName(step: state.step)
@@ -99,7 +100,10 @@ public struct Checkpoint: Sendable {
       let tensors = parameters.map { (name: $0.name, tensor: $0.parameter.value) }
       for (file, data) in [
         (model, try Safetensors.encoded(tensors, metadata: metadata)),
-        (optimizer, try Safetensors.encoded(adam.state, metadata: metadata)),
+        (
+          optimizer,
+          try Safetensors.encoded(adam.state + (pruner?.state ?? []), metadata: metadata)
+        ),
       ] {
         let published = try Publication.publish("\(partial)/\(file)") { sink in
           try data.withUnsafeBytes { try sink.write($0) }
@@ -165,10 +169,12 @@ public struct Checkpoint: Sendable {
     try Safetensors.expectOnly(parameters.map(\.name), in: tensors, file)
   }
 
-  /// Puts the checkpoint's state into an optimiser of the same parameters.
-  func restore(_ adam: AdamW) throws {
+  /// Puts the checkpoint's state into an optimiser of the same parameters, and masks into a pruner.
+  func restore(_ adam: AdamW, _ pruner: Pruner? = nil) throws {
     let file = "\(path)/\(Checkpoint.optimizer)"
-    try adam.restore(try Safetensors.read(file), step: state.step, path: file)
+    let saved = try Safetensors.read(file)
+    try adam.restore(saved, step: state.step, path: file)
+    try pruner?.restore(saved, path: file)
   }
 
   /// Removes checkpoints that are neither in `kept` nor needed, and what dead writers left.

@@ -83,6 +83,7 @@ extension Recipe {
   public func check() throws {
     try Classifier.check(modelConfiguration)
     if train.recompute { throw TrainError.noRecompute }
+    if pruning?.kind == .heads { try requireHeads() }
     for path in [train.initial, train.teacher] where !path.isEmpty { _ = try Run(path) }
   }
 }

@@ -100,6 +100,14 @@ extension Recipe {
       problems.append(
         .above("train.accumulate", train.accumulate, "train.batch_size", train.batchSize))
     }
+    let (begin, end) = (train.pruningBegin, train.pruningEnd)
+    if pruning != nil, begin > end {
+      problems.append(.above("train.pruning_begin", begin, "train.pruning_end", end))
+    }
+    if pruning != nil, end > train.numTrainSteps {
+      problems.append(
+        .above("train.pruning_end", end, "train.num_train_steps", train.numTrainSteps))
+    }
     return problems
   }
 

@@ -116,6 +116,17 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var distillWeight = 0.5
     /// Temperature T of both.
     public var temperature = 2.0
+    /// What is taken out of the weights by schedule: `none`, `magnitude`, single weights of linear
+    /// layers, or `heads`, whole heads.
+    public var pruning = "none"
+    /// Share that is taken out in the end, 0 ..< 1.
+    public var pruningSparsity = 0.8
+    /// Step after which it begins, at least 1; until it is known, as the two below, 0.
+    public var pruningBegin = 0
+    /// Step after which the whole share is out, at most `numTrainSteps`.
+    public var pruningEnd = 0
+    /// Steps between masks, at least 1.
+    public var pruningEvery = 0
     /// Whether activations are computed again in the backward pass instead of kept.
     public var recompute = false
   }

@@ -26,6 +26,8 @@ struct RecipeField: Sendable {
     case continued
     /// Runs that learn from another.
     case distilled
+    /// Runs that take weights out.
+    case pruned
     /// Recipes in which it is not the default: what only LRA's released code does.
     case unusual
   }
@@ -39,6 +41,7 @@ struct RecipeField: Sendable {
     case .masked: recipe.objective == .masked
     case .continued: !recipe.train.initial.isEmpty
     case .distilled: !recipe.train.teacher.isEmpty
+    case .pruned: recipe.pruning != nil
     case .factored: recipe.model.lowRank > 0
     case .unusual: load(recipe) != load(Recipe())
     }
@@ -234,6 +237,11 @@ extension Recipe {
     .run("train.teacher", \.train.teacher).of(.distilled),
     .number("train.distill_weight", \.train.distillWeight, .share).of(.distilled),
     .number("train.temperature", \.train.temperature, .positive).of(.distilled),
+    .choice("train.pruning", \.train.pruning, ["none", "magnitude", "heads"]).of(.pruned),
+    .number("train.pruning_sparsity", \.train.pruningSparsity, .fraction).of(.pruned),
+    .count("train.pruning_begin", \.train.pruningBegin, most: 1 << 40).of(.pruned),
+    .count("train.pruning_end", \.train.pruningEnd, most: 1 << 40).of(.pruned),
+    .count("train.pruning_every", \.train.pruningEvery, most: 1 << 40).of(.pruned),
     .flag("train.recompute", \.train.recompute),
     .choice("optimizer.name", \.optimizer.name, ["adamw"]),
     .number("optimizer.learning_rate", \.optimizer.learningRate, .positive),

@@ -94,6 +94,7 @@ public struct RecipeRequest: Sendable {
     if chosen["train.accumulate"] == nil && overlay["train.accumulate"] == nil {
       recipe.train.accumulate = min(recipe.train.accumulate, recipe.train.batchSize)
     }
+    recipe.completePruning()
     problems += recipe.inconsistencies
     guard problems.isEmpty else {
       throw TrainError.recipe(problems, path: file == nil ? nil : self.recipe)

@@ -65,10 +65,16 @@ public struct Run {
     public var loss: Double
     /// What trivial rules reach on the split.
     public var baselines: BaselineScores
+    /// Exact paired tests against the first-token rule (ListOps) and another run; nil without either.
+    public var mcnemar: [PairedTest]?
     /// The same accuracy by length, depth or touching targets; nil where there is nothing to tell apart.
     public var strata: [Stratum]?
+    /// Examples per second of the evaluation, reading included; nil for predictions from elsewhere.
+    public var examplesPerS: Double?
 
-    enum CodingKeys: CodingKey { case split, n, accuracy, ci95, loss, baselines, strata }
+    enum CodingKeys: CodingKey {
+      case split, n, accuracy, ci95, loss, baselines, mcnemar, strata, examplesPerS
+    }
   }
 
   /// Evaluates a checkpoint on a split.
@@ -76,20 +82,48 @@ public struct Run {
   /// - Parameters:
   ///   - database: holds the dataset the run was trained on.
   ///   - dataset: another dataset to evaluate on; nil for the run's own.
+  ///   - other: a run whose best checkpoint is asked about the same examples.
   public func evaluate(
-    checkpoint name: String, split: String, database: String, dataset: String? = nil, device: Device
+    checkpoint name: String, split: String, database: String, dataset: String? = nil,
+    against other: Run? = nil, device: Device
   ) throws -> Report {
     let (runner, data, step) = try prepared(name, database, dataset, device)
     let source = try data.split(split)
     var right = RightPredictions(source)
+    let clock = ContinuousClock.now
     guard let found = try runner.evaluate(source, collect: { right.add($0, $1) }) else {
       throw TrainError.noCheckpoint(folder.path)
+    }
+    let seconds = (ContinuousClock.now - clock).seconds
+    var tests = [try data.pairedTest(right, on: source)].compactMap { $0 }
+    if let other {
+      let others = try other.rightPredictions(
+        on: source, like: recipe, database: database,
+        dataset: dataset ?? recipe.data.dataset, device: device)
+      tests.append(
+        PairedTest(against: other.folder.path, model: right.right, other: others.right))
     }
     let interval = found.accuracy.interval
     return Report(
       split: split, step: step, n: found.accuracy.count, accuracy: found.accuracy.value,
       ci95: [interval.lowerBound, interval.upperBound], loss: found.loss,
-      baselines: try data.baselines(on: source), strata: try right.strata())
+      baselines: try data.baselines(on: source), mcnemar: tests.isEmpty ? nil : tests,
+      strata: try right.strata(), examplesPerS: Double(found.accuracy.count) / seconds)
+  }
+
+  /// Which examples the best checkpoint gets right, for a comparison with a run of a recipe.
+  ///
+  /// - Throws: `usage` for a run of another task.
+  private func rightPredictions(
+    on source: SplitReader, like first: Recipe, database: String, dataset: String, device: Device
+  ) throws -> RightPredictions {
+    guard recipe.task == first.task,
+      recipe.modelConfiguration.numClasses == first.modelConfiguration.numClasses
+    else { throw TrainError.otherTask(folder.path, recipe.task, than: first.task) }
+    let (runner, _, _) = try prepared("best", database, dataset, device)
+    var right = RightPredictions(source)
+    _ = try runner.evaluate(source, collect: { right.add($0, $1) })
+    return right
   }
 
   /// What `predict` prints.

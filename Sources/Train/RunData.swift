@@ -52,6 +52,13 @@ public final class RunData {
     return BaselineScores(try fitted.measure(on: split))
   }
 
+  /// Right predictions on a split against the first-token rule of ListOps; nil for other tasks.
+  func pairedTest(_ right: RightPredictions, on split: SplitReader) throws -> PairedTest? {
+    let fitted = try rules ?? Baselines(train, task)
+    rules = fitted
+    return try fitted.pairedTest(right, on: split)
+  }
+
   /// The share of the most frequent symbol among those that hidden tokens are measured on.
   private func tokenMajority() throws -> Double {
     var counts = [Int](repeating: 0, count: 256)

@@ -28,7 +28,8 @@ public struct Score: Codable, Sendable, Equatable {
 struct TestScore {
   let step: Int
   let test: Evaluation
-  let strata: [Stratum]?
+  var strata: [Stratum]?
+  var mcnemar: PairedTest?
 
   func score(validation: Double?) -> Score {
     let interval = test.accuracy.interval
@@ -73,12 +74,17 @@ public struct RunResult: Codable, Sendable, Equatable {
   public var seed: Int
   /// How many values are trained.
   public var parameters: Int
+  /// How many of them are not zero in `best`; nil when no weights were taken out.
+  public var nonzeroParameters: Int?
   /// The checkpoint with the best validation accuracy, tested.
   public var best: Score
   /// The last checkpoint, tested.
   public var last: Score
   /// What trivial rules reach on the test split.
   public var baselines: BaselineScores
+  /// `best` against the first-token rule on the test split, example by example; nil for other tasks
+  /// than ListOps.
+  public var mcnemar: [PairedTest]?
   /// The accuracy of `best` on the test split by length, depth or touching targets; nil where there is
   /// nothing to tell apart.
   public var strata: [Stratum]?
@@ -97,14 +103,15 @@ public struct RunResult: Codable, Sendable, Equatable {
   public var validationMajority: Double?
 
   enum CodingKeys: String, CodingKey {
-    case run, state, step, seed, parameters, best, last, baselines, stepsPerS, wait, peakBytes
-    case recipeDigest, dataDigest, strata
+    case run, state, step, seed, parameters, nonzeroParameters, best, last, baselines, stepsPerS
+    case wait, peakBytes, recipeDigest, dataDigest, mcnemar, strata
   }
 
   init(
-    run: String, state: RunRecord.State, step: Int, seed: Int, parameters: Int, best: Score,
-    last: Score,
-    baselines: BaselineScores, strata: [Stratum]?, stepsPerSecond: Double, wait: Double,
+    run: String, state: RunRecord.State, step: Int, seed: Int, parameters: Int,
+    nonzeroParameters: Int?, best: Score, last: Score,
+    baselines: BaselineScores, mcnemar: [PairedTest]?, strata: [Stratum]?, stepsPerSecond: Double,
+    wait: Double,
     peakBytes: Int,
     recipeDigest: String,
     dataDigest: String, validationMajority: Double
@@ -114,9 +121,11 @@ public struct RunResult: Codable, Sendable, Equatable {
     self.step = step
     self.seed = seed
     self.parameters = parameters
+    self.nonzeroParameters = nonzeroParameters
     self.best = best
     self.last = last
     self.baselines = baselines
+    self.mcnemar = mcnemar
     self.strata = strata
     stepsPerS = stepsPerSecond
     self.wait = wait

@@ -51,8 +51,14 @@ public struct Scoring: Sendable {
     if dryRun { return report }
     let table = RunTable(at: database)
     try table.begin(row)
-    try table.record(
-      [("loss", report.loss), ("accuracy", report.accuracy)], of: name, step: 0, split: split)
+    var values: [(name: String, value: Double)] = [
+      ("loss", report.loss), ("accuracy", report.accuracy),
+    ]
+    if let test = report.mcnemar?.first {
+      values.append(("only_model", Double(test.onlyModel)))
+      values.append(("only_first_token", Double(test.onlyOther)))
+    }
+    try table.record(values, of: name, step: 0, split: split)
     return report
   }
 
@@ -83,6 +89,7 @@ public struct Scoring: Sendable {
       split: split, step: 0, n: file.rows, accuracy: accuracy.value,
       ci95: [accuracy.interval.lowerBound, accuracy.interval.upperBound],
       loss: loss / Double(file.rows), baselines: BaselineScores(try rules.measure(on: source)),
+      mcnemar: try rules.pairedTest(right, on: source).map { [$0] },
       strata: try right.strata())
   }
 

@@ -21,7 +21,7 @@ public struct Stratum: Codable, Sendable, Equatable {
 /// Which examples of a split were predicted right, gathered batch by batch.
 struct RightPredictions {
   private let split: SplitReader
-  private var right: [Bool]
+  private(set) var right: [Bool]
 
   init(_ split: SplitReader) {
     self.split = split

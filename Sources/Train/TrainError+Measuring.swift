@@ -30,6 +30,15 @@ extension TrainError {
   }
 }
 
+extension TrainError {
+  /// Two runs that do not predict the same.
+  static func otherTask(_ run: String, _ task: String, than first: String) -> TrainError {
+    TrainError(
+      .usage, "\(run) is a run of \(task), not of \(first)", path: run,
+      next: "give --against a run of the same task")
+  }
+}
+
 // MARK: Sweeps
 
 extension TrainError {

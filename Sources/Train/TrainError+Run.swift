@@ -4,6 +4,31 @@ extension TrainError {
     .usage, "train.recompute: true is not available: activations are kept",
     next: "leave it out, or lower train.batch_size or raise train.accumulate to save memory")
 
+  /// A model whose attention has no heads that can be taken out.
+  static func noHeads(_ model: String, lowRank: Int) -> TrainError {
+    TrainError(
+      .usage,
+      lowRank > 0
+        ? "train.pruning: heads wants whole matrices, but model.low_rank = \(lowRank) factors them"
+        : "train.pruning: heads: \(model) has no heads with projections q, k, v and out",
+      next: "use train.pruning=magnitude, which takes out single weights of linear layers")
+  }
+
+  /// A share of heads that takes none out, or the last of a layer.
+  static func headShare(_ share: Double, heads: Int, layers: Int, removed: Int) -> TrainError {
+    TrainError(
+      .usage,
+      "train.pruning_sparsity = \(share) takes out \(removed) of \(heads) heads in \(layers) "
+        + "layers; at least one, and one stays in every layer",
+      next: heads > layers
+        ? "choose a share from \(shareText(1, heads)) to \(shareText(heads - layers, heads))"
+        : "give the model more heads: --set model.num_heads=4")
+  }
+
+  private static func shareText(_ part: Int, _ whole: Int) -> String {
+    String((Double(part) / Double(whole) * 10_000).rounded() / 10_000)
+  }
+
   /// A model's L x L matrices are larger than the machine's memory.
   static func needsMemory(_ model: String, length: Int, gigabytes: Double, of there: Double)
     -> TrainError

@@ -93,7 +93,7 @@ public final class Trainer {
         throw TrainError.dataDiffers(folder.path, dataset: recipe.data.dataset)
       }
       try checkpoint.restore(runner.network.parameters)
-      try checkpoint.restore(updater.adam)
+      try checkpoint.restore(updater.adam, updater.pruner)
       state = checkpoint.state
       state.recipeSha256 = recipe.digestText
     } else if !recipe.train.initial.isEmpty {
@@ -134,6 +134,9 @@ public final class Trainer {
       try train(logs, isStopped, report)
       let result = try test(logs, isStopped)
       try table.set(result.state, of: folder.name)
+      if let left = result.nonzeroParameters {
+        try logs.note("\(left) of \(result.parameters) weights are not zero")
+      }
       try logs.note("\(result.state.rawValue) at step \(state.step)")
       try result.save(in: folder)
       return result
@@ -206,7 +209,9 @@ public final class Trainer {
     else { return try stopIfCancelled({ true }, report) }
     let validation = CheckpointState.Validation(
       step: state.step, accuracy: found.accuracy.value, loss: found.loss)
-    let isBest = recipe.eval.prefers(found, to: state.best)
+    // A checkpoint with weights that are still to go is none to choose.
+    let isBest =
+      state.step >= recipe.firstPrunedStep && recipe.eval.prefers(found, to: state.best)
     state.evaluated = validation
     if isBest { state.best = validation }
     try logs?.evaluation(
@@ -228,7 +233,8 @@ public final class Trainer {
     {
       return  // saved a moment ago, as the best
     }
-    _ = try Checkpoint.save(folder, state, runner.network.parameters, updater.adam)
+    _ = try Checkpoint.save(
+      folder, state, runner.network.parameters, updater.adam, updater.pruner)
     Checkpoint.prune(folder, keeping: Set([state.step] + (state.best.map { [$0.step] } ?? [])))
     report(.saved(step: state.step))
   }
@@ -257,12 +263,15 @@ public final class Trainer {
     let majority = try data.baselines(on: data.validation).majority
     let count = min(data.validationLimit ?? .max, data.validation.count)
     let counted = Accuracy(correct: Int((validation * Double(count)).rounded()), count: count)
+    let nonzero = try updater.pruner.map { _ in try runner.network.parameters.nonzeroCount() }
     return RunResult(
       run: folder.path, state: counted.interval.lowerBound > majority ? .finished : .plateau,
       step: state.step, seed: recipe.train.randomSeed, parameters: parameterCount,
+      nonzeroParameters: nonzero,
       best: best.score(validation: state.best?.accuracy),
       last: last.score(validation: state.evaluated?.accuracy),
-      baselines: try data.baselines(on: data.test), strata: best.strata,
+      baselines: try data.baselines(on: data.test), mcnemar: best.mcnemar.map { [$0] },
+      strata: best.strata,
       stepsPerSecond: meter.stepsPerSecond, wait: meter.wait,
       peakBytes: max(0, Machine.peakBytes - baselineBytes),
       recipeDigest: recipe.digestText, dataDigest: data.digest, validationMajority: majority)
@@ -279,10 +288,12 @@ public final class Trainer {
       throw TrainError.interrupted(
         folder.path, step: state.step, of: recipe.train.numTrainSteps, database: data.database)
     }
-    if masked { return TestScore(step: step, test: test, strata: nil) }
+    if masked { return TestScore(step: step, test: test) }
     try right.join(runner.group)
-    let strata = runner.group.rank == 0 ? try right.strata() : nil
-    return TestScore(step: step, test: test, strata: strata)
+    guard runner.group.rank == 0 else { return TestScore(step: step, test: test) }
+    return TestScore(
+      step: step, test: test, strata: try right.strata(),
+      mcnemar: try data.pairedTest(right, on: data.test))
   }
 
   private var progress: Progress {

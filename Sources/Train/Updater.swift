@@ -5,14 +5,18 @@ import Tensors
 struct Updater {
   let runner: ModelRunner
   let adam: AdamW
+  /// Takes weights out as the recipe says; nil when it says nothing.
+  let pruner: Pruner?
   private let schedule: Schedule
   private let parameters: [NamedParameter]
 
   init(_ runner: ModelRunner) throws {
     self.runner = runner
     let optimizer = runner.recipe.optimizer
-    parameters = runner.network.parameters
+    let parameters = runner.network.parameters
+    self.parameters = parameters
     schedule = try Schedule(runner.recipe)
+    pruner = try runner.recipe.pruning.map { try Pruner($0, parameters, runner.recipe) }
     adam = try AdamW(
       parameters,
       .init(
@@ -33,7 +37,7 @@ struct Updater {
   /// Losses are summed over the parts and the processes and divided by the batch's global count, so
   /// their number changes nothing but rounding. Auxiliary losses of mechanisms are added to what is
   /// differentiated, not to the loss that is reported. A loss that is not finite leaves the weights
-  /// alone.
+  /// alone. Weights that were taken out get no gradient, so neither clipping nor AdamW sees them.
   func update(_ batch: Batch) throws -> Outcome {
     for named in parameters { named.parameter.value.clearGradient() }
     var loss = 0.0
@@ -60,11 +64,13 @@ struct Updater {
       (loss, correct, count) = (total[0], total[1], total[2])
     }
     let learningRate = schedule.learningRate(at: batch.number)
+    try pruner?.maskGradients()
     if let limit = runner.recipe.optimizer.gradClipNorm {
       try clipGradients(parameters, maxNorm: limit)
     }
     if loss.isFinite {
       try adam.step(learningRate: learningRate)
+      try pruner?.renewIfDue(after: batch.number, adam)
       try applyStatistics(of: effects, batch)
     }
     return Outcome(loss: loss, accuracy: correct / max(1, count), learningRate: learningRate)

@@ -11,7 +11,9 @@ struct Bench: ParsableCommand {
     discussion: """
       Byte-level text, as in the paper's efficiency table; every row has the full length. Quote \
       medians, on a machine that does nothing else: a case that other work disturbed is measured \
-      again, up to three times, and marked if it stays so. lra-train report --bench shows the JSON.
+      again, up to three times, and marked if it stays so. Operations (flop) are counted as they run, \
+      forward and backward: matrix products, convolutions, Fourier transforms and attention, a \
+      multiplication with its addition as two; elementwise work is left out. lra-train report --bench shows the JSON.
       """)
 
   @OptionGroup var place: DeviceOptions
@@ -173,6 +175,9 @@ struct Bench: ParsableCommand {
       + Format.pad(Format.bytes(found.peakBytes), 8, right: true)
     if let forward = found.forwardPerS {
       text += "  forward \(Format.fraction(forward.median, 2))/s"
+    }
+    if let flops = found.flops {
+      text += "  \(Format.short(flops)) flop/step"
     }
     if let reference {
       text += "  ×\(Format.fraction(rate.median / reference.stepsPerS.median, 2))"

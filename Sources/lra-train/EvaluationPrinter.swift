@@ -11,6 +11,7 @@ func printEvaluation(_ report: Run.Report, step: Int?) {
   var rules = "majority class \(Format.percent(report.baselines.majority))"
   if let first = report.baselines.firstToken { rules += "   first token \(Format.percent(first))" }
   Terminal.out(rules)
+  for test in report.mcnemar ?? [] { Terminal.out(pairedTest(test)) }
   guard let strata = report.strata else { return }
   var table = Table([
     .text("by"), .text("range"), .number("examples"), .number("accuracy"), .text("95 %"),
@@ -22,6 +23,13 @@ func printEvaluation(_ report: Run.Report, step: Int?) {
     ])
   }
   Terminal.out(table.text)
+}
+
+/// A paired test in a line.
+private func pairedTest(_ test: PairedTest) -> String {
+  let name = test.against == "first_token" ? "the first token" : test.against
+  return "against \(name): \(Format.count(test.onlyModel)) right that it misses, "
+    + "\(Format.count(test.onlyOther)) the other way round, \(test.text) (McNemar, exact)"
 }
 
 private func range(_ stratum: Stratum) -> String {

@@ -102,6 +102,10 @@ struct RunPrinter {
       }
       Terminal.out(text)
     }
+    if let left = result.nonzeroParameters {
+      Terminal.out(
+        "\(Format.count(left)) of \(Format.count(result.parameters)) parameters are not zero")
+    }
   }
 
   private func text(_ progress: Trainer.Progress) -> String {

@@ -112,6 +112,24 @@ struct ReportTests {
     #expect(try request.resolve() == run.recipe)
   }
 
+  @Test("beneath a ListOps accuracy stands the paired test against the first-token rule")
+  func pairedTest() throws {
+    let run = try TinyRun()
+    let table = RunTable(at: run.database)
+    for (name, counts) in [("s4", (5.0, 1.0)), ("weak", (10, 50))] {
+      try table.begin(
+        RunRecord(
+          name: name, dataset: "listops-2k", contentDigest: [1], recipe: Scoring.mark + "\n",
+          recipeSHA256: [1], seed: 0, machine: "elsewhere", state: .finished, path: "\(name).npy"))
+      try table.record(
+        [("accuracy", 0.4), ("only_model", counts.0), ("only_first_token", counts.1)], of: name,
+        step: 0, split: "test")
+    }
+    let text = Leaderboard(try ReportData(database: run.database, benches: [])).markup([]).text
+    #expect(text.contains("<b>40.00</b><br><small>above first token, p = 0.219</small>"))
+    #expect(text.contains("<small>not above first token, p = 1.6e-07</small>"), "\(text)")
+  }
+
   @Test("averages need all tasks; a Path-X that never left its plateau counts as 50")
   func averages() throws {
     let run = try TinyRun()

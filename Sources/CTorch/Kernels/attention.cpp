@@ -31,6 +31,35 @@ const int64_t* lengthsOf(const std::optional<at::Tensor>& lengths, int64_t batch
   return n;
 }
 
+/// Pairs of a query and a key that it attends to, of all heads.
+double pairsOf(const AttentionProblem& p) {
+  double pairs = 0;
+  for (int64_t pair = 0; pair < p.batch * p.heads; pair++) {
+    const int64_t b = pair / p.heads;
+    const int64_t queries = p.queryLengths ? p.queryLengths[b] : p.queries;
+    const int64_t keys = p.keyLengths ? p.keyLengths[b] : p.keys;
+    if (!p.plan) {
+      pairs += p.causal ? double(keys) * double(keys + 1) / 2 : double(queries) * double(keys);
+      continue;
+    }
+    const AttentionPlan& plan = *p.plan;
+    const int64_t index = plan.plans == 1 ? 0 : plan.plans == p.batch ? b : pair;
+    for (int64_t g = plan.groupStart[index]; g < plan.groupStart[index + 1]; g++)
+      for (int64_t i = plan.queryStart[g]; i < plan.queryStart[g + 1]; i++)
+        for (int64_t j = plan.keyStart[g]; j < plan.keyStart[g + 1]; j++) {
+          if (plan.query[i] >= queries || plan.key[j] < 0 || plan.key[j] >= keys) continue;
+          const bool open = !plan.code || j - plan.keyStart[g] < plan.shared[g];
+          pairs += open || (plan.low[i] <= plan.code[j] && plan.code[j] <= plan.high[i]);
+        }
+  }
+  return pairs;
+}
+
+/// Counts products along queries and keys and along values: two each forward, four backward.
+void countProducts(const AttentionProblem& p, double passes) {
+  if (counting()) countOperations(passes * 2 * pairsOf(p) * double(p.width + p.valueWidth));
+}
+
 /// A request on its way from forward to backward.
 struct Held : torch::CustomClassHolder {
   AttentionRequest request;
@@ -87,6 +116,7 @@ struct Attention : torch::autograd::Function<Attention> {
     auto out = some ? at::zeros(sizes, x.q.options()) : at::empty(sizes, x.q.options());
     auto lse = at::full({p.batch, p.heads, p.queries}, INFINITY, x.q.options().dtype(at::kFloat));
     const auto to = rowsOf(out);
+    countProducts(p, 1);  // Q K^T and P V
     parallelFor(kernels().attentionForwardUnits(p), [&](int64_t begin, int64_t end) {
       kernels().attentionForward(p, to, lse.mutable_data_ptr<float>(), begin, end);
     });
@@ -112,6 +142,7 @@ struct Attention : torch::autograd::Function<Attention> {
     if (request.plan) plan = request.plan->view();
     const auto p = problem(x, request, request.plan ? &plan : nullptr, rate, keys);
     const auto grad = grads[0].contiguous().to(x.q.scalar_type());
+    countProducts(p, 2);  // gradients of Q, K, P and V
     variable_list results;
     for (const auto& input : inputs) results.push_back(at::empty(input.sizes(), input.options()));
     const Operands dx(results);

@@ -45,6 +45,7 @@ struct RowConvolution : torch::autograd::Function<RowConvolution> {
     auto v = values.stride(-1) == 1 ? values : values.contiguous(), w = filters.contiguous();
     auto p = problem(v, w, lengths);
     auto out = at::empty({p.batch, p.length, p.heads, p.width}, v.options());
+    countOperations(2 * double(out.numel()) * double(p.size));
     parallelFor(p.batch * p.heads, [&](int64_t begin, int64_t end) {
       kernels().convolutionForward(p, out.mutable_data_ptr<float>(), begin, end);
     });
@@ -60,6 +61,7 @@ struct RowConvolution : torch::autograd::Function<RowConvolution> {
     auto gradient = grads[0].contiguous();
     auto dv = at::empty({p.batch, p.length, p.heads, p.width}, gradient.options());
     auto dw = at::empty({p.batch, p.heads, p.size}, gradient.options());
+    countOperations(4 * double(dv.numel()) * double(p.size));
     parallelFor(p.batch * p.heads, [&](int64_t begin, int64_t end) {
       kernels().convolutionBackward(p, gradient.const_data_ptr<float>(), dv.mutable_data_ptr<float>(),
                                     dw.mutable_data_ptr<float>(), begin, end);

@@ -112,6 +112,7 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     auto y = at::empty(sizes, x.options());
     auto panels = packed(weight, true), start = paddedRow(bias.value_or(at::Tensor()));
     LinearProblem p{weight.size(1), weight.size(0), pointer(x), pointer(panels), nullptr, pointer(start)};
+    countOperations(2 * double(x.numel()) * double(p.outputs));
     parallelRows(x.numel() / p.inputs, [&](int64_t begin, int64_t end) {
       kernels().linearForward(p, y.mutable_data_ptr<float>(), begin, end);
     });
@@ -131,6 +132,7 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     const int64_t matrix = p.outputs * kernels().padded(p.inputs);
     Chunks chunks(steps, (toWeight ? matrix : 0) + kernels().padded(p.outputs));
     const int64_t biasAt = toWeight ? matrix : 0;
+    countOperations(2 * double(x.numel()) * double(p.outputs) * (toX + toWeight));
     float* toDx = toX ? dx.mutable_data_ptr<float>() : nullptr;
     chunks.run([&](float* sums, int64_t begin, int64_t end) {
       kernels().linearBackward(p, pointer(dy), toDx, toWeight ? sums : nullptr, toBias ? sums + biasAt : nullptr,
@@ -226,6 +228,7 @@ struct FeedForwardFunction : torch::autograd::Function<FeedForwardFunction> {
     context->saved_data["outKey"] = outKey;
     Call call(context, tensors, false);
     auto y = at::empty_like(tensors[0]);
+    countOperations(4 * double(y.numel()) * double(call.problem.hidden));
     parallelFor(kernels().feedForwardTiles(call.problem), [&](int64_t begin, int64_t end) {
       kernels().feedForward(call.problem, y.mutable_data_ptr<float>(), begin, end);
     });
@@ -242,6 +245,7 @@ struct FeedForwardFunction : torch::autograd::Function<FeedForwardFunction> {
     const int64_t up = 2 * width, upBias = up + p.hidden * width, down = upBias + hidden;
     const int64_t downBias = down + p.width * hidden;
     Chunks chunks(kernels().feedForwardTiles(p), downBias + width);
+    countOperations(8 * double(dx.numel()) * double(p.hidden));
     chunks.run([&](float* sums, int64_t begin, int64_t end) {
       FeedForwardGradients g{sums, sums + width, sums + up, sums + upBias, sums + down, sums + downBias};
       kernels().feedForwardBackward(p, pointer(dy), dx.mutable_data_ptr<float>(), g, begin, end);

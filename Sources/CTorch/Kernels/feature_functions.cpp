@@ -64,6 +64,11 @@ FeatureProblem problem(const at::Tensor& qkv, const std::optional<at::Tensor>& l
   return p;
 }
 
+/// A multiplication and an addition of every feature with every value, of all tokens.
+double featureOperations(const FeatureProblem& p) {
+  return 2 * double(p.batch * p.heads * p.length) * double(p.features * p.width);
+}
+
 struct FeatureAttention : torch::autograd::Function<FeatureAttention> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& qkv,
                             const std::optional<at::Tensor>& lengths, const std::optional<at::Tensor>& given,
@@ -72,6 +77,8 @@ struct FeatureAttention : torch::autograd::Function<FeatureAttention> {
     auto table = tableOf(FeatureMap(map), given, qkv);
     auto p = problem(qkv, lengths, table, causal, FeatureMap(map), eps, least, clamped);
     auto out = at::empty({p.batch, p.length, p.heads, p.width}, qkv.options());
+    // Keys with values, queries with their sums, and the exponents of random features.
+    countOperations(featureOperations(p) * (p.map == FeatureMap::random ? 4 : 2));
     auto denominators = at::empty({p.batch, p.heads, p.length}, qkv.options());
     auto states = at::empty({p.batch * p.heads, kernels().featureStateSize(p)}, qkv.options());
     parallelFor(p.batch * p.heads, [&](int64_t begin, int64_t end) {
@@ -97,6 +104,7 @@ struct FeatureAttention : torch::autograd::Function<FeatureAttention> {
     auto p = problem(qkv, lengths, table, data["causal"].toBool(), FeatureMap(data["map"].toInt()),
                      data["eps"].toDouble(), data["least"].toDouble(), data["clamped"].toBool());
     auto gradient = grads[0].contiguous();
+    countOperations(featureOperations(p) * (p.map == FeatureMap::random ? 6 : 4));
     auto result = at::empty_like(qkv);
     float* dq = result.mutable_data_ptr<float>();
     const int64_t part = p.heads * p.width;

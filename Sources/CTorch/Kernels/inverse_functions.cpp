@@ -25,6 +25,7 @@ struct InverseIteration : torch::autograd::Function<InverseIteration> {
     const int64_t width = a.size(-1), matrices = a.numel() / (width * width);
     auto steps = at::empty({iterations + 1, matrices, width, width}, a.options());
     steps[0].copy_(start.reshape({matrices, width, width}));
+    countOperations(8 * double(a.numel()) * double(width * iterations));  // four products a step
     parallelFor(matrices, [&](int64_t begin, int64_t end) {
       kernels().inverseForward(a.const_data_ptr<float>(), steps.mutable_data_ptr<float>(), matrices, width,
                                iterations, begin, end);
@@ -38,6 +39,7 @@ struct InverseIteration : torch::autograd::Function<InverseIteration> {
     const auto &a = saved[0], &steps = saved[1];
     auto gradient = grads[0].contiguous();
     auto da = at::empty_like(a), dz = at::empty_like(a);
+    countOperations(16 * double(steps.numel() - a.numel()) * double(a.size(-1)));
     parallelFor(steps.size(1), [&](int64_t begin, int64_t end) {
       kernels().inverseBackward(a.const_data_ptr<float>(), steps.const_data_ptr<float>(),
                                 gradient.const_data_ptr<float>(), da.mutable_data_ptr<float>(),

@@ -64,6 +64,7 @@ struct PairAttention : torch::autograd::Function<PairAttention> {
     auto p = problem(q, k, v, lengths, *options);
     auto out = at::empty({p.batch, p.rows, p.heads, p.width}, q.options());
     auto lse = at::empty({p.batch, p.heads, p.softmax ? p.rows : 0}, q.options());
+    countOperations(4 * double(out.numel()) * double(p.columns));
     parallelFor(p.batch * p.heads, [&](int64_t begin, int64_t end) {
       kernels().pairForward(p, out.mutable_data_ptr<float>(), lse.mutable_data_ptr<float>(), begin, end);
     });
@@ -90,6 +91,7 @@ struct PairAttention : torch::autograd::Function<PairAttention> {
     };
     auto dq = fresh(p.rows), dk = fresh(p.columns), dv = fresh(p.columns);
     PairGradients to{dq.mutable_data_ptr<float>(), dk.mutable_data_ptr<float>(), dv.mutable_data_ptr<float>()};
+    countOperations(8 * double(dq.numel()) * double(p.columns));
     parallelFor(p.batch * p.heads, [&](int64_t begin, int64_t end) {
       kernels().pairBackward(p, saved[3].const_data_ptr<float>(), saved[4].const_data_ptr<float>(),
                              gradient.const_data_ptr<float>(), to, begin, end);

@@ -51,6 +51,11 @@ void ct_memory(int64_t *held, int64_t *peak_in_use);
 /// Gives cached blocks back to the system and lets the peak begin again at the bytes in use, which it returns.
 int64_t ct_restart_peak(void);
 
+/// Counts floating-point operations from now on, of all threads; see flops.cpp for which. Non-zero when a count goes on.
+int ct_count_begin(void);
+/// Ends the count and returns it.
+double ct_count_end(void);
+
 ct_tensor ct_empty(const int64_t *sizes, int dims, ct_dtype dtype, int device);
 ct_tensor ct_full(const int64_t *sizes, int dims, double value, ct_dtype dtype, int device);
 /// Copies `bytes` of row-major host memory into a new CPU tensor.

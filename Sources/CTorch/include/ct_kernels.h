@@ -53,7 +53,7 @@ typedef enum {
 
 /// Attention by features: phi(q) (phi(k)^T v) / (phi(q) sum phi(k)) in O(L), never holding phi of all tokens.
 ///
-/// qkv [B, L, 3, H, E] float32; lengths as in ct_self_attention, but every query gets an answer. table: sines
+/// qkv [B, L, 3, H, E] float32; lengths as in ct_attention, but every query gets an answer. table: sines
 /// and cosines [L, 2], or W [M, E], which gets no gradient. The level of random features is a query's largest
 /// exponent; of keys that of all real keys of a (batch, head), and 0 when causal. The denominator is at least
 /// `least` when clamped, else has it added. Returns [B, L, H, E].

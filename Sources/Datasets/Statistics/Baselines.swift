@@ -35,14 +35,31 @@ public struct Baselines: Sendable {
   public func measure(on reader: SplitReader) throws -> [DatasetStatistics.Baseline] {
     var right = [Int](repeating: 0, count: keys.count)
     try Baselines.forEach(reader, needsSymbols: keys.count > 1) { label, symbols in
-      for (number, rule) in keys.enumerated()
-      where (tables[number][rule.key(symbols)] ?? majority) == label {
-        right[number] += 1
-      }
+      for number in keys.indices where isRight(number, label, symbols) { right[number] += 1 }
     }
     return zip(keys, right).map { rule, right in
       .init(name: rule.name, accuracy: Double(right) / Double(max(1, reader.count)))
     }
+  }
+
+  /// Which of a split's examples a rule gets right; nil for a rule that the task does not have.
+  ///
+  /// - Parameter name: `majority`, or for ListOps `first_token` or `first_token_and_digits`.
+  /// - Throws: `checksumMismatch` when an example is damaged.
+  public func rightPredictions(of name: String, on reader: SplitReader) throws -> [Bool]? {
+    guard let number = keys.firstIndex(where: { $0.name == name }) else { return nil }
+    var right: [Bool] = []
+    right.reserveCapacity(reader.count)
+    try Baselines.forEach(reader, needsSymbols: keys.count > 1) { label, symbols in
+      right.append(isRight(number, label, symbols))
+    }
+    return right
+  }
+
+  private func isRight(_ number: Int, _ label: Int32, _ symbols: UnsafeBufferPointer<UInt8>)
+    -> Bool
+  {
+    (tables[number][keys[number].key(symbols)] ?? majority) == label
   }
 
   /// Gives every label, with its symbols when a rule looks at them: images are costly to decode.

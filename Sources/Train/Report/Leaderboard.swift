@@ -96,6 +96,10 @@ struct Leaderboard {
       text += " <span class=\"state\">\(state.rawValue)\(share)</span>"
     }
     if !group.isPlain || count > 1 { text += "<sup>*</sup>" }
+    if let test = group.firstToken {
+      let side = test.onlyModel > test.onlyOther ? "above" : "not above"
+      text += "<br><small>\(side) first token, \(test.text)</small>"
+    }
     return "<td>\(text)\(below)</td>"
   }
 
@@ -149,7 +153,9 @@ struct Leaderboard {
     return """
       <p>Accuracy on the test split in percent, of the checkpoint with the best validation accuracy. \
       With several seeds: mean ± deviation (seeds); with one: its 95 % interval. The average of five \
-      leaves Path-X out; the average of six counts a failure there as 50. A star marks a recipe that \
+      leaves Path-X out; the average of six counts a failure there as 50. Beneath a ListOps accuracy \
+      stands the exact paired test (McNemar) against the first-token rule on the same examples, of several \
+      seeds the one with the largest p. A star marks a recipe that \
       differs from its protocol, or the best of several by validation accuracy: see the runs.</p>
       <ul class="notes">\(sources)</ul>
       """

@@ -47,6 +47,16 @@ struct ReportRun {
     return metrics.first { $0.split == "test" && $0.name == "accuracy" && $0.step == step }?.value
   }
 
+  /// The best checkpoint against the first-token rule on the test split; nil for other tasks.
+  var firstToken: PairedTest? {
+    if let result { return result.mcnemar?.first }
+    func count(_ name: String) -> Int? {
+      metrics.first { $0.split == "test" && $0.name == name }?.value.map { Int($0) }
+    }
+    guard let model = count("only_model"), let rule = count("only_first_token") else { return nil }
+    return PairedTest(against: PairedTest.firstToken, onlyModel: model, onlyOther: rule)
+  }
+
   /// Accuracy of the best checkpoint on the validation split.
   var validation: Double? {
     result?.best.validation ?? validations.map(\.accuracy).max()
@@ -100,6 +110,9 @@ struct RunGroup {
     let squares = tests.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
     return (squares / Double(tests.count - 1)).squareRoot()
   }
+
+  /// The paired test with the largest p of its runs, the weakest evidence.
+  var firstToken: PairedTest? { runs.compactMap(\.firstToken).max { $0.p < $1.p } }
 
   var stepsPerSecond: Double? { mean(runs.compactMap { $0.result?.stepsPerS }.filter { $0 > 0 }) }
   var peakBytes: Double? {

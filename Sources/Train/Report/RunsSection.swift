@@ -35,7 +35,8 @@ struct RunsSection {
     if let result = run.result {
       facts.append("best of \(result.step.grouped) steps: \(result.best.step.grouped)")
       facts.append("last \((result.last.test * 100).fixed(2)) %")
-      facts.append("\(result.parameters.grouped) parameters")
+      let left = result.nonzeroParameters.map { ", \($0.grouped) not zero" } ?? ""
+      facts.append("\(result.parameters.grouped) parameters\(left)")
       facts.append("\(result.stepsPerS.short) steps/s")
       facts.append(result.peakBytes.byteText)
     }

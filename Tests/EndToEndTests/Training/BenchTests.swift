@@ -31,6 +31,8 @@ struct BenchTests {
       let (least, middle, most) = (speed["min"] ?? 0, speed["median"] ?? 0, speed["max"] ?? 0)
       #expect(0 < least && least <= middle && middle <= most)
       #expect(found["peak_bytes"] as? Int ?? 0 > 100_000)
+      let (step, forward) = (found["flops"] as? Double ?? 0, found["forward_flops"] as? Double ?? 0)
+      #expect(forward > 100_000 && step > 2 * forward && step <= 3 * forward, "\(step) \(forward)")
       #expect((1...3).contains(found["measured"] as? Int ?? 0))
       let load = try #require(found["other_load"] as? Double)
       #expect((0...1).contains(load) && (load <= 0.1 || found["disturbed"] as? Bool == true))

@@ -53,7 +53,8 @@ struct ScoreTests {
         try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
       #expect(
         Set(json.keys) == [
-          "schema", "command", "split", "n", "accuracy", "ci95", "loss", "baselines", "strata",
+          "schema", "command", "split", "n", "accuracy", "ci95", "loss", "baselines", "mcnemar",
+          "strata",
         ])
       #expect(json["accuracy"] as? Double == 0.75)
       #expect(abs((json["loss"] as? Double ?? 0) - loss) < 1e-5)

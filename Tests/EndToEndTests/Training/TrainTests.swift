@@ -107,14 +107,16 @@ struct TrainTests {
       try keys(trained.output)
         == common.union(score("best")).union(score("last")).union([
           "run", "state", "step", "seed", "parameters", "steps_per_s", "wait", "peak_bytes",
-          "recipe_digest", "data_digest", "strata",
+          "recipe_digest", "data_digest", "mcnemar", "strata",
         ]))
     let name = try folder.runName()
     let evaluated = try folder.train("eval", name, "--json")
     #expect(evaluated.exit == 0 && evaluated.error == "")
     #expect(
       try keys(evaluated.output)
-        == common.union(["split", "n", "accuracy", "ci95", "loss", "strata"]))
+        == common.union([
+          "split", "n", "accuracy", "ci95", "loss", "mcnemar", "strata", "examples_per_s",
+        ]))
     let predicted = try folder.train("predict", name, "--json")
     #expect(try keys(predicted.output) == ["schema", "command", "out", "shape", "digest"])
   }
@@ -129,9 +131,16 @@ struct TrainTests {
     #expect(
       evaluated.output.wholeMatch(
         of:
-          #/validation  50 examples  step 12  ([0-9.]+) % \[[0-9.]+, [0-9.]+\]  loss [0-9.]+\nmajority class [0-9.]+ %   first token [0-9.]+ %\nby +range +examples +accuracy +95 %\n(depth +[0-9] +[0-9]+ .*\n)+(length .*\n)+/#
+          #/validation  50 examples  step 12  ([0-9.]+) % \[[0-9.]+, [0-9.]+\]  loss [0-9.]+\nmajority class [0-9.]+ %   first token [0-9.]+ %\nagainst the first token: [0-9]+ right that it misses, [0-9]+ the other way round, p = [0-9.e-]+ \(McNemar, exact\)\nby +range +examples +accuracy +95 %\n(depth +[0-9] +[0-9]+ .*\n)+(length .*\n)+/#
       ) != nil, "\(evaluated.output)")
     #expect(evaluated.error.hasPrefix("Next: lra-train predict \(name) --split validation "))
+    let itself = try folder.train("eval", name, "--against", name)
+    #expect(
+      itself.output.contains(
+        "\nagainst \(name): 0 right that it misses, 0 the other way round, p = 1.000 (McNemar, exact)\n"
+      ), "\(itself.output)")
+    let none = try folder.train("eval", name, "--against", "data")
+    #expect(none.exit == 64 && none.error.hasPrefix("error: data is not the folder of a run"))
     let predicted = try folder.train(
       "predict", name, "--split", "validation", "--checkpoint", "last", "--out", "v.npy")
     #expect(predicted.exit == 0)
