@@ -7,7 +7,8 @@
 # there (default: asked of python3). Without a host everything runs here. BIN=FOLDER takes built binaries, MODELS and
 # LENGTHS choose some. `cpu` tests this script where there is no GPU: it compares the kernel tiers best and portable.
 #
-# Never run so far: `cuda`, since no machine with a GPU was lent, and the way by ssh. Run: `cpu`, here.
+# Never run so far: `cuda`, since no machine with a GPU was lent; the way by ssh; the build of its own, with Swift's
+# libraries linked statically (it began, but was not waited for). Run: `cpu` with BIN, here.
 set -euo pipefail
 
 compare() { # device, folder of the package: what runs on the other machine

@@ -30,7 +30,7 @@ struct FlopsTests {
     let step = try Engine.countingOperations { _ = try updater.update(batch) }
 
     let (b, l, d, e, m, c) = (3, 37, 24, 32, 40, 10)
-    // The library's path in float64 computes causal pairs too, and leaves them out.
+    // The library's path, float64's, computes the pairs that causality leaves out too.
     let pairs = causal && precision != "float64" ? l * (l + 1) / 2 : l * l
     let projections = 2 * b * l * d * 3 * e + 2 * b * l * e * d
     let attention = 2 * 2 * b * pairs * e

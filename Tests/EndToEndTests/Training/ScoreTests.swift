@@ -83,7 +83,10 @@ struct ScoreTests {
     let lines = outcome.output.split(separator: "\n")
     #expect(lines.first?.hasPrefix("test  40 examples  75.0 % [59.8, 85.8]  loss ") == true)
     #expect(lines.count > 4 && lines[1].hasPrefix("majority class "), "\(outcome.output)")
-    #expect(lines[2].hasPrefix("by      range"), "\(outcome.output)")
+    let paired =
+      #/against the first token: [0-9]+ right that it misses, [0-9]+ the other way round, p = [0-9.e-]+ \(McNemar, exact\)/#
+    #expect(lines[2].wholeMatch(of: paired) != nil, "\(outcome.output)")
+    #expect(lines[3].hasPrefix("by      range"), "\(outcome.output)")
     #expect(lines.contains { $0.wholeMatch(of: #/depth +[0-9] +[0-9]+ .*/#) != nil })
     #expect(lines.contains { $0.wholeMatch(of: #/length  [0-9–]+ +[0-9]+ .*/#) != nil })
     #expect(outcome.error == "Next: lra-train report --db data.sqlite\n")
