@@ -25,8 +25,28 @@ private final class RecordingContext: Context {
     let out = try super.dropout(x, rate, layer: layer, site: site, addedTo: nil)
     notes.append(
       Note(site: site, layer: layer, rate: rate, before: try x.doubles(), after: try out.doubles()))
+    fused.removeAll { $0.site == site && $0.layer == layer }
     return try residual.map { try $0 + out } ?? out
   }
+
+  /// What operations that do their dropout themselves were told, shown on ones; where they then leave it to
+  /// `dropout` after all, that counts.
+  private var fused: [Note] = []
+
+  override func dropout(_ rate: Double, layer: Int, sites: String...) -> FusedDropout {
+    var all = super.dropout(rate, layer: layer, sites: sites[0])
+    all.keys = sites.flatMap { super.dropout(rate, layer: layer, sites: $0).keys }
+    for (site, key) in zip(sites, all.keys) {
+      let ones = [Double](repeating: 1, count: 6 * 200)
+      let after = try? Tensor.from(ones, [6, 200])
+        .dropout(all.rate, key: key, examples: all.examples).doubles()
+      fused.append(Note(site: site, layer: layer, rate: rate, before: ones, after: after ?? []))
+    }
+    return all
+  }
+
+  /// What `dropout` did and what fused operations were told.
+  var all: [Note] { notes + fused }
 }
 
 /// Dropout of embeddings, residual branches, MLPs and probabilities, in every model that claims it.
@@ -68,7 +88,7 @@ private final class RecordingContext: Context {
       lengths: [40, 40, 40, 40, 40, 40], length: 40, examples: [3, 9, 4, 70_000, 12, 8],
       key: RandomKey(seed: 3)["training"][step], training: training)
     _ = try classifier(ids(), context)
-    return context.notes
+    return context.all
   }
 
   @Test(

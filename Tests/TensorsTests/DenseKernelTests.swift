@@ -38,9 +38,9 @@ private struct Comparison {
     return try [y.doubles()] + own.map { try $0.gradient?.doubles() ?? [] }
   }
 
-  /// No worse than twice the library, or than the last digits of float32.
+  /// No worse than twice the library, or than the last digits of float32 after some hundred additions.
   func expectExact() {
-    #expect(kernel <= max(2 * library, 1e-6), "kernel \(kernel), library \(library)")
+    #expect(kernel <= max(2 * library, 2e-6), "kernel \(kernel), library \(library)")
   }
 }
 

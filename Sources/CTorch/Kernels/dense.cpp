@@ -60,9 +60,10 @@ struct Chunks {
   int64_t units, count, floats;
   at::Tensor buffer;
 
-  /// At most 64 MiB of buffers, but for very large matrices.
-  Chunks(int64_t units, int64_t floats) : units(units), floats(floats) {
-    count = std::min(std::clamp<int64_t>((int64_t(16) << 20) / std::max<int64_t>(floats, 1), 8, 64), units);
+  /// At most 64 MiB of buffers, but for very large matrices; a chunk has some 200 rows and a unit at least.
+  Chunks(int64_t units, int64_t rows, int64_t floats) : units(units), floats(floats) {
+    const int64_t fitting = std::clamp<int64_t>((int64_t(16) << 20) / std::max<int64_t>(floats, 1), 8, 64);
+    count = std::min({fitting, units, std::max<int64_t>(rows / 200, 1)});
     buffer = at::empty({count * floats}, at::kFloat);
   }
 
@@ -130,7 +131,7 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     LinearProblem p{weight.size(1), weight.size(0), pointer(x), nullptr, pointer(panels), nullptr};
     const int64_t rows = x.numel() / p.inputs, steps = (rows + rowStep - 1) / rowStep;
     const int64_t matrix = p.outputs * kernels().padded(p.inputs);
-    Chunks chunks(steps, (toWeight ? matrix : 0) + kernels().padded(p.outputs));
+    Chunks chunks(steps, rows, (toWeight ? matrix : 0) + kernels().padded(p.outputs));
     const int64_t biasAt = toWeight ? matrix : 0;
     countOperations(2 * double(x.numel()) * double(p.outputs) * (toX + toWeight));
     float* toDx = toX ? dx.mutable_data_ptr<float>() : nullptr;
@@ -166,7 +167,7 @@ struct LayerNormFunction : torch::autograd::Function<LayerNormFunction> {
     LayerNormProblem p{x.size(-1), pointer(x), pointer(by), pointer(plus),
                        float(context->saved_data["eps"].toDouble())};
     const int64_t rows = x.numel() / p.width, padded = kernels().padded(p.width);
-    Chunks chunks((rows + rowStep - 1) / rowStep, 2 * padded);
+    Chunks chunks((rows + rowStep - 1) / rowStep, rows, 2 * padded);
     chunks.run([&](float* sums, int64_t begin, int64_t end) {
       kernels().layerNormBackward(p, pointer(dy), dx.mutable_data_ptr<float>(), sums, sums + padded,
                                   begin * rowStep, std::min(end * rowStep, rows));
@@ -244,7 +245,7 @@ struct FeedForwardFunction : torch::autograd::Function<FeedForwardFunction> {
     const int64_t width = kernels().padded(p.width), hidden = kernels().padded(p.hidden);
     const int64_t up = 2 * width, upBias = up + p.hidden * width, down = upBias + hidden;
     const int64_t downBias = down + p.width * hidden;
-    Chunks chunks(kernels().feedForwardTiles(p), downBias + width);
+    Chunks chunks(kernels().feedForwardTiles(p), p.examples * p.length, downBias + width);
     countOperations(8 * double(dx.numel()) * double(p.hidden));
     chunks.run([&](float* sums, int64_t begin, int64_t end) {
       FeedForwardGradients g{sums, sums + width, sums + up, sums + upBias, sums + down, sums + downBias};
@@ -309,7 +310,7 @@ struct EmbeddingFunction : torch::autograd::Function<EmbeddingFunction> {
     const bool toPlaces = p.places && context->needs_input_grad(2);
     auto dPlaces = toPlaces ? at::zeros_like(saved[2]) : at::Tensor();
     const auto& table = saved[1];
-    Chunks chunks(p.length, table.numel() + kernels().padded(1));
+    Chunks chunks(p.length, p.examples * p.length, table.numel() + kernels().padded(1));
     chunks.run([&](float* sums, int64_t begin, int64_t end) {
       kernels().embeddingBackward(p, pointer(dy), sums, toPlaces ? dPlaces.mutable_data_ptr<float>() : nullptr,
                                   begin, end);
