@@ -33,7 +33,8 @@ private final class RecordingContext: Context {
 @Suite(.serialized) struct DropoutKindTests {
   /// Sites of a model; the models on our kernel drop probabilities inside it.
   private func sites(_ mechanism: Mechanism) -> Set<String> {
-    let inside = ["transformer", "low_rank", "looped"].contains(mechanism.name)
+    let inside = ["transformer", "low_rank", "looped", "kernelized", "nystromformer"]
+      .contains(mechanism.name)
     let probability: Set<String> =
       mechanism.attentionDropout && !inside ? ["attention.probability"] : []
     switch mechanism.name {
