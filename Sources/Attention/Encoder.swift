@@ -2,12 +2,11 @@ import Tensors
 
 /// One layer of the standard encoder: a mixer and an MLP, each in a residual branch.
 ///
-/// Tensors under `blocks.{i}`, beside `attn`:
+/// Tensors under `blocks.{i}`, beside `attn` and the `mlp` of `FeedForward`:
 ///
 /// | tensor | shape | |
 /// | --- | --- | --- |
 /// | `{norm1,norm2}` | [D] + [D] | before (or after) attention and MLP |
-/// | `mlp` | | see `FeedForward` |
 struct Block: Module {
   let norm1: LayerNorm
   let norm2: LayerNorm

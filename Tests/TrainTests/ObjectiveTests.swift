@@ -86,7 +86,7 @@ struct ObjectiveTests {
     let unseen = CopySource(count: 1000)
     let before = try #require(try runner.evaluate(unseen))
     #expect(before.accuracy.value < 0.2)
-    try train(runner, on: CopySource(count: 4000), steps: 800)
+    try train(runner, on: CopySource(count: 4000), steps: 1000)
     let after = try #require(try runner.evaluate(unseen, limit: 1000))
     #expect(after.accuracy.count > 350 && after.accuracy.count < 650, "about 3 % of 16,000")
     #expect(after.accuracy.value >= 0.95, "\(after)")

@@ -133,7 +133,7 @@ struct TrainErrorTests {
     #expect(tier.exit == 64)
     #expect(
       tier.error.contains(
-        #/^error: kernel tier avx1024 is unknown or not in this CPU; it has: [a-z0-9, ]+\nunset LRA_CPU\n$/#
+        #/^error: kernel tier avx1024 is unknown or not in this CPU; it has: [a-z0-9_, ]+\nunset LRA_CPU\n$/#
       ))
   }
 
