@@ -3,8 +3,8 @@ import Tensors
 /// Kernelized attention: a Gaussian kernel in place of softmax, without normalisation.
 ///
 /// `exp(-|q - k|² / 2√E) V`: the logits of softmax attention less half the squared lengths of query and key,
-/// so that no row has to be divided by its sum. Time and memory are O(L²). Padded keys are not attended; a
-/// causal token sees itself and earlier ones.
+/// so that no row has to be divided by its sum. Time is O(L²·D); in float32 on the CPU the L x L matrix is
+/// never stored. Padded keys are not attended; a causal token sees itself and earlier ones.
 ///
 /// Chen and others 2021 (Skyformer), arXiv 2111.00035, section 4.1.
 ///
@@ -20,13 +20,10 @@ public struct Kernelized: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "kernelized", summary: "Gaussian kernel, not normalised", time: "L^2 d", memory: "L^2",
+    name: "kernelized", summary: "Gaussian kernel, not normalised", time: "L^2 d", memory: "L d",
     directions: [.bidirectional, .causal], paper: "2111.00035")
   /// No keys.
   public static let defaults = Configuration()
-
-  /// Distances, weights and the gradient of either.
-  public static func heldMatrices(_ configuration: Configuration) -> Double { 3 }
 
   let heads: Heads
   let causal: Bool

@@ -26,14 +26,9 @@ public struct MemoryCompressed: Mixer {
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "memory_compressed", summary: "keys, values convolved, stride f",
-    time: "L^2/f d", memory: "L^2/f", directions: [.bidirectional, .causal], paper: "1801.10198")
+    time: "L^2/f d", memory: "L d", directions: [.bidirectional, .causal], paper: "1801.10198")
   /// Three tokens to a slot.
   public static let defaults = Configuration()
-
-  /// Logits, weights and the gradient of either, of every f-th key.
-  public static func heldMatrices(_ configuration: Configuration) -> Double {
-    3 / Double(max(1, configuration.compression))
-  }
 
   let heads: Heads
   let keyKernel: Parameter  // [H E, E, f]

@@ -119,11 +119,13 @@ struct ProtocolTests {
 
   @Test("a model that this machine cannot hold is refused in words")
   func memory() throws {
-    let recipe = try Self.recipe("paper", "pathx", "kernelized", ["train.accumulate=1"])
+    let dense = ["train.accumulate=1", "model.attention.synthesizer_mode=dense"]
+    let recipe = try Self.recipe("paper", "pathx", "synthesizer", dense)
     let error = #expect(throws: TrainError.self) { try recipe.requireMemory(on: .cpu) }
-    let words = #"kernelized holds matrices of 16 384 x 16 384, at least "#
+    let words = #"synthesizer holds matrices of 16 384 x 16 384, at least "#
     #expect(error?.code == .failure && error?.message.hasPrefix(words) == true)
-    try Self.recipe("small", "listops", "kernelized").requireMemory(on: .cpu)
+    try Self.recipe("small", "listops", "synthesizer").requireMemory(on: .cpu)
+    try Self.recipe("paper", "pathx", "kernelized").requireMemory(on: .cpu)
     try Self.recipe("paper", "pathx", "synthesizer").requireMemory(on: .cpu)
   }
 
