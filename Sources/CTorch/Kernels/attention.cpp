@@ -1,6 +1,5 @@
 // Softmax attention as a differentiable function. Backward recomputes probabilities from the log-sum-exp.
 #include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -18,17 +17,6 @@ namespace {
 Rows rowsOf(const at::Tensor& x) {
   TORCH_CHECK(x.stride(3) == 1 || x.size(3) == 1, "attention wants dense heads");
   return {x.data_ptr(), x.stride(0), x.stride(1), x.stride(2)};
-}
-
-const int64_t* lengthsOf(const std::optional<at::Tensor>& lengths, int64_t batch, int64_t most) {
-  if (!lengths) return nullptr;
-  TORCH_CHECK(lengths->is_cpu() && lengths->scalar_type() == at::kLong && lengths->numel() == batch &&
-                  lengths->is_contiguous(),
-              "lengths must be ", batch, " int64 on the CPU");
-  const auto* n = lengths->const_data_ptr<int64_t>();
-  for (int64_t b = 0; b < batch; b++)
-    TORCH_CHECK(n[b] >= 0 && n[b] <= most, "a length of ", n[b], " is outside 0...", most);
-  return n;
 }
 
 /// Pairs of a query and a key that it attends to, of all heads.

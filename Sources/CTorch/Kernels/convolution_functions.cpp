@@ -5,7 +5,7 @@
 
 #include "../include/ct_kernels.h"
 #include "../internal.h"
-#include "kernels.h"
+#include "rates.h"
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
@@ -33,15 +33,7 @@ struct RowConvolution : torch::autograd::Function<RowConvolution> {
                     filters.size(0) == values.size(1) && filters.numel() == filters.size(0) * filters.size(-1) &&
                     filters.size(-1) % 2 == 1,
                 "values ", values.sizes(), " and filters ", filters.sizes(), " do not fit");
-    if (lengths) {
-      TORCH_CHECK(lengths->is_cpu() && lengths->scalar_type() == at::kLong && lengths->is_contiguous() &&
-                      lengths->numel() == values.size(0),
-                  "lengths must be ", values.size(0), " int64 on the CPU");
-      for (int64_t b = 0; b < values.size(0); b++) {
-        auto n = lengths->const_data_ptr<int64_t>()[b];
-        TORCH_CHECK(n >= 0 && n <= values.size(2), "a length of ", n, " is outside 0...", values.size(2));
-      }
-    }
+    lengthsOf(lengths, values.size(0), values.size(2));
     auto v = values.stride(-1) == 1 ? values : values.contiguous(), w = filters.contiguous();
     auto p = problem(v, w, lengths);
     auto out = at::empty({p.batch, p.length, p.heads, p.width}, v.options());

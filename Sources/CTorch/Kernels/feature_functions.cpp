@@ -7,7 +7,7 @@
 
 #include "../include/ct_kernels.h"
 #include "../internal.h"
-#include "kernels.h"
+#include "rates.h"
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
@@ -20,15 +20,7 @@ void checkPacked(const at::Tensor& qkv, const std::optional<at::Tensor>& lengths
                   qkv.scalar_type() == at::kFloat,
               "attention by features wants a contiguous float32 [B, L, 3, H, E], got ", qkv.sizes());
   TORCH_CHECK(qkv.size(4) >= 1 && qkv.size(4) <= 1024, "a head is 1 to 1024 wide, not ", qkv.size(4));
-  if (!lengths) return;
-  const int64_t batch = qkv.size(0), length = qkv.size(1);
-  TORCH_CHECK(lengths->is_cpu() && lengths->scalar_type() == at::kLong && lengths->numel() == batch &&
-                  lengths->is_contiguous(),
-              "lengths must be ", batch, " int64 on the CPU");
-  for (int64_t b = 0; b < batch; b++) {
-    auto n = lengths->const_data_ptr<int64_t>()[b];
-    TORCH_CHECK(n >= 0 && n <= length, "a length of ", n, " is outside 0...", length);
-  }
+  lengthsOf(lengths, qkv.size(0), qkv.size(1));
 }
 
 /// The float32 table of a feature map, checked against the sizes of qkv.

@@ -1,4 +1,4 @@
-// Dropout by counter: what a rate and the examples' keys are.
+// What the differentiable functions share: rates of dropout, keys of examples, lengths of rows.
 #pragma once
 #include <cmath>
 
@@ -26,6 +26,18 @@ inline std::vector<uint64_t> keysOfRows(const at::Tensor& rows, uint64_t key, in
   std::vector<uint64_t> keys(static_cast<size_t>(batch));
   for (int64_t b = 0; b < batch; b++) keys[b] = mixKey(key, uint64_t(flat.const_data_ptr<int64_t>()[b]));
   return keys;
+}
+
+/// The lengths of a batch's rows, checked; null when there are none.
+inline const int64_t* lengthsOf(const std::optional<at::Tensor>& lengths, int64_t batch, int64_t most) {
+  if (!lengths) return nullptr;
+  TORCH_CHECK(lengths->is_cpu() && lengths->scalar_type() == at::kLong && lengths->numel() == batch &&
+                  lengths->is_contiguous(),
+              "lengths must be ", batch, " int64 on the CPU");
+  const auto* n = lengths->const_data_ptr<int64_t>();
+  for (int64_t b = 0; b < batch; b++)
+    TORCH_CHECK(n[b] >= 0 && n[b] <= most, "a length of ", n[b], " is outside 0...", most);
+  return n;
 }
 
 /// Whether the kernels take a tensor: on the CPU, and not float64, which would lose its digits.
