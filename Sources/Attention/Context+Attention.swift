@@ -4,17 +4,24 @@ extension Context {
   /// The plan of this name, made at its first use: one for all examples, or one for each when positions
   /// are hidden.
   ///
-  /// - Parameter groups: adds the groups of an example; a key goes through the closure it gets, which
-  ///   leaves hidden ones out.
+  /// - Parameters:
+  ///   - ragged: whether the examples' lengths matter too, because not all keys are positions; behind a
+  ///     length nothing is shown then.
+  ///   - groups: adds the groups of an example; a key goes through the closure it gets, which leaves
+  ///     hidden ones out.
   func plan(
-    _ name: String, _ groups: (inout AttentionPlan.Builder, _ shown: (Int) -> Int) throws -> Void
+    _ name: String, ragged: Bool = false,
+    _ groups: (inout AttentionPlan.Builder, _ shown: (Int) -> Int) throws -> Void
   ) throws -> AttentionPlan {
     if let known = plans[name] { return known }
     var builder = AttentionPlan.Builder()
-    if let hidden {
-      let flags = try hidden.to(.int64).to(.cpu).integers()
-      for row in lengths.indices {
-        try groups(&builder) { flags[row * length + $0] != 0 ? -1 : $0 }
+    if hidden != nil || (ragged && lengthTensor != nil) {
+      let flags = try hidden?.to(.int64).to(.cpu).integers()
+      for (row, end) in lengths.enumerated() {
+        try groups(&builder) { place in
+          let isHidden = flags.map { $0[row * length + place] != 0 } ?? false
+          return isHidden || (ragged && place >= end) ? -1 : place
+        }
         builder.endPlan()
       }
     } else {
@@ -69,23 +76,28 @@ extension Context {
   ///   - k: [B, H, Lk, E].
   ///   - v: [B, H, Lk, Ev].
   ///   - plan: nil for all keys.
-  ///   - keyLengths: [B] int64 on the CPU, keys that a row has; nil for all.
+  ///   - queryLengths: [B] int64 on the CPU, queries of a row, behind which outputs are 0; nil for all.
+  ///   - keyLengths: keys that a row has, alike.
   /// - Returns: [B, H, Lq, Ev].
   func attended(
-    _ q: Tensor, _ k: Tensor, _ v: Tensor, by plan: AttentionPlan? = nil, keyLengths: Tensor? = nil,
-    causal: Bool = false, scale: Double, dropout: Double, layer: Int
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, by plan: AttentionPlan? = nil,
+    queryLengths: Tensor? = nil, keyLengths: Tensor? = nil, causal: Bool = false, scale: Double,
+    dropout: Double, layer: Int
   ) throws -> Tensor {
     try q.transposed(1, 2).attention(
-      over: (k.transposed(1, 2), v.transposed(1, 2)), plan: plan, keyLengths: keyLengths,
+      over: (k.transposed(1, 2), v.transposed(1, 2)), plan: plan, queryLengths: queryLengths,
+      keyLengths: keyLengths,
       causal: causal, scale: scale, dropout: training ? dropout : 0,
       key: key[layer]["attention.probability"], examples: examples
     ).transposed(1, 2)
   }
 
   /// The same over this batch's own positions [B, H, L, E], without padding and hidden positions.
+  ///
+  /// - Parameter ownQueries: whether queries are positions too; padded ones give 0 then.
   func attendedOwn(
-    _ q: Tensor, _ k: Tensor, _ v: Tensor, causal: Bool = false, scale: Double, dropout: Double,
-    layer: Int
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, ownQueries: Bool = false, causal: Bool = false,
+    scale: Double, dropout: Double, layer: Int
   ) throws -> Tensor {
     var plan: AttentionPlan?
     if hidden != nil {
@@ -97,7 +109,7 @@ extension Context {
       }
     }
     return try attended(
-      q, k, v, by: plan, keyLengths: lengthTensor, causal: causal, scale: scale, dropout: dropout,
-      layer: layer)
+      q, k, v, by: plan, queryLengths: ownQueries ? lengthTensor : nil, keyLengths: lengthTensor,
+      causal: causal, scale: scale, dropout: dropout, layer: layer)
   }
 }

@@ -56,9 +56,8 @@ struct Heads: Module {
 
   /// Queries, keys and values apart and widened: packed [B, L, 3, H, E] to three [B, H, L, E].
   func parts(_ packed: Tensor) throws -> (Tensor, Tensor, Tensor) {
-    let qkv = try packed.widened()
-    let part = { (index: Int) in try qkv.select(index, 2).transposed(1, 2) }  // [B, H, L, E]
-    return (try part(0), try part(1), try part(2))
+    let parts = try packed.widened().unbound(2).map { try $0.transposed(1, 2) }
+    return (parts[0], parts[1], parts[2])
   }
 
   /// A projection [B, L, H E], apart for each head: [B, H, L, E].

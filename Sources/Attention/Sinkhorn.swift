@@ -4,7 +4,7 @@ import Tensors
 ///
 /// A net scores, from the mean of each block's keys, where in the sequence the block belongs; Sinkhorn
 /// iterations (rows and columns normalised in turn) make the scores a soft permutation S, and block r
-/// attends to its own keys and to `Σ S_rc K_c`, in one softmax. Time is O(L·2b·D + n²), memory O(L·2b),
+/// attends to its own keys and to `Σ S_rc K_c`, in one softmax. Time is O(L·2b·D + n²), memory O(L·D + n²),
 /// n = L/b blocks.
 ///
 /// Keys and values at padding are zero before sorting, and blocks without tokens take no part, so padding
@@ -83,16 +83,17 @@ public struct Sinkhorn: Mixer {
 
   /// [B, L, D] to [B, L, D].
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
-    let (q, k, v) = try heads.split(x)  // [B, H, L, E] each
+    let qkv = try heads.packed(x)  // [B, L, 3, H, E]
     if configuration.unsortedSum {
-      let attended = try attendSum(q, k, v, context, layer: layer)
-      return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
+      let (q, k, v) = try heads.parts(qkv)  // [B, H, L, E] each
+      return try heads.merged(attendSum(q, k, v, context, layer: layer).transposed(1, 2))
     }
-    let real = try context.realPositions()  // [B, 1, L, 1]
-    let keys = try real.map { try k * $0 } ?? k
-    let values = try real.map { try v * $0 } ?? v
-    let sorting = try sortingWeights(keys, context, layer: layer)  // [B, H, n, n]
-    let attended = try attend(q, keys, values, sorting: sorting, context, layer: layer)
+    let parts = try qkv.unbound(2).map { try $0.transposed(1, 2) }  // [B, H, L, E] each
+    let real = try context.realPositions()?.to(qkv.elementType)  // [B, 1, L, 1]
+    let keys = try real.map { try parts[1] * $0 } ?? parts[1]
+    let values = try real.map { try parts[2] * $0 } ?? parts[2]
+    let sorting = try sortingWeights(keys.widened(), context, layer: layer)  // [B, H, n, n]
+    let attended = try attend(parts[0], keys, values, sorting: sorting, context, layer: layer)
     return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
   }
 
@@ -154,24 +155,41 @@ public struct Sinkhorn: Mixer {
   ) throws -> Tensor {
     let blocks = Blocks(size: configuration.blockSize, length: q.size(2))
     let (b, h, n, size) = (q.size(0), q.size(1), blocks.count, blocks.size)
-    let sorted = { (x: Tensor) in
-      try sorting.matmul(blocks.cut(x).reshaped([b, h, n, size * x.size(3)]))
-        .reshaped([b, h, n, size, x.size(3)])
+    let weights = try sorting.to(k.elementType)
+    // The sequence's own keys and behind them the sorted ones.
+    let both = { (x: Tensor) in
+      let sorted = try weights.matmul(blocks.cut(x).reshaped([b, h, n, size * x.size(3)]))
+        .reshaped([b, h, n * size, x.size(3)])
+      return try Tensor.concatenated([x.transposed(1, 2), sorted.transposed(1, 2)], 1)
+        .transposed(1, 2)  // [B, H, L + n b, E]
     }
-    // Slot p of a sorted block holds a token if the first block does, the fullest one.
-    var missing = try context.blockedKeys(upTo: blocks.paddedLength)
-      .map { try $0.slice(0..<size, 1).reshaped([$0.size(0), 1, 1, 1, size]) }
-    var future = try blocks.blockedWindows(context, before: 0, after: 0)  // [B, 1, n, 1, b]
-    if causal {
-      missing = try missing.or(mask(n, 1, on: q.device) { row, _ in row == 0 }.unsqueezed(2))
-      future = try future.or(mask(size, size, on: q.device) { $1 > $0 })
+    return try context.attended(
+      q, both(k), both(v), by: plan(blocks, context), scale: heads.scale, dropout: dropoutRate,
+      layer: layer)
+  }
+
+  /// A group for each block: the keys of its sorted block, then its own.
+  private func plan(_ blocks: Blocks, _ context: Context) throws -> AttentionPlan {
+    try context.plan("sinkhorn", ragged: true) { groups, shown in
+      for block in 0..<blocks.count {
+        let first = block * blocks.size
+        let own = first..<min(first + blocks.size, blocks.length)
+        let queries = own.filter { shown($0) >= 0 }
+        if queries.isEmpty { continue }
+        // Slot p of a sorted block holds a token if the first block does, the fullest one.
+        let sorted = (0..<blocks.size).map { slot in
+          slot < blocks.length && shown(slot) >= 0 ? blocks.length + first + slot : -1
+        }
+        guard causal else {
+          groups.add(queries: queries, keys: sorted + own.map(shown))
+          continue
+        }
+        let earlier = block == 0 ? [] : sorted
+        groups.add(
+          queries: queries, keys: earlier + own.map(shown), shared: earlier.count,
+          bounds: { 0...$0 }, code: { _, key in key })
+      }
     }
-    let queries = try blocks.cut(q)
-    let sources = [
-      try KeySource(queries, sorted(k), sorted(v), scale: heads.scale, blocked: missing),
-      try KeySource(queries, blocks.cut(k), blocks.cut(v), scale: heads.scale, blocked: future),
-    ]
-    return try blocks.joined(context.attended(sources, dropout: dropoutRate, layer: layer))
   }
 
   /// As released: two softmaxes, over the token's group and over the sum of all groups.

@@ -198,39 +198,33 @@ public struct Synthesizer: Mixer {
     return try context.attended([source], dropout: model.attentionDropoutRate, layer: layer)
   }
 
-  /// Factorised logits by the fused kernel: [B, L, D] to [B, L, H, E].
+  /// Factorised logits by the fused kernel, whose queries and keys are the factors: [B, L, D] to
+  /// [B, L, H, E].
   ///
-  /// - Returns: nil for other logits, for widths above the kernel's 128, and in float64.
+  /// - Returns: nil for other logits, and for widths above the kernel's 1,024.
   func attendThin(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor? {
-    guard parts.count == 1, case .factorizedRandom(let left, let right) = parts[0],
-      left.value.elementType == .float32
-    else { return nil }
+    guard parts.count == 1, case .factorizedRandom(let left, let right) = parts[0] else {
+      return nil
+    }
     let (b, length, h, e) = (x.size(0), x.size(1), model.numHeads, model.headWidth)
     let rank = left.value.size(2)
-    let width = max(e, rank + (dots == nil ? 0 : e))
-    guard width <= 128 else { return nil }
+    guard rank + (dots == nil ? 0 : e) <= 1024 else { return nil }
+    let values = try parted(value, x)  // [B, H, L, E]
     let whole = { (table: Tensor) in
-      try table.unsqueezed(0).expanded([b, length, h, rank])
+      try table.to(values.elementType).unsqueezed(0).expanded([b, h, length, rank])
     }
-    var q = try whole(left.value.slice(0..<length, 1).transposed(0, 1))  // [B, L, H, k]
-    var k = try whole(right.value.slice(0..<length, 2).permuted([2, 0, 1]))
-    let values = try split(value, x).transposed(1, 2)  // [B, L, H, E]
+    var q = try whole(left.value.slice(0..<length, 1))  // [B, H, L, k]
+    var k = try whole(right.value.slice(0..<length, 2).transposed(1, 2).contiguous())
     if let dots {
       let scale = 1 / Double(e).squareRoot()
-      q = try .concatenated([q, split(dots.query, x).transposed(1, 2) * scale], 3)
-      k = try .concatenated([k, split(dots.key, x).transposed(1, 2)], 3)
+      q = try .concatenated([q, parted(dots.query, x) * scale], 3)
+      k = try .concatenated([k, parted(dots.key, x)], 3)
     }
-    let packed = try Tensor.concatenated(
-      [q, k, values].map { try $0.padded(after: width - $0.size(3), 3).unsqueezed(2) }, 2)
-    var attended = try context.attended(
-      packed, causal: model.causal, scale: 1, dropout: model.attentionDropoutRate, layer: layer
-    ).slice(0..<e, 3)  // [B, L, H, E]
-    if uniformPaddedQueries {
-      attended = try context.uniformAtPadding(
-        attended.transposed(1, 2), values.transposed(1, 2)
-      ).transposed(1, 2)
-    }
-    return attended
+    var attended = try context.attendedOwn(
+      q, k, values, ownQueries: true, causal: model.causal, scale: 1,
+      dropout: model.attentionDropoutRate, layer: layer)  // [B, H, L, E]
+    if uniformPaddedQueries { attended = try context.uniformAtPadding(attended, values) }
+    return try attended.transposed(1, 2)
   }
 
   /// Logits of one part: [B or 1, H, L, L].
@@ -268,7 +262,12 @@ public struct Synthesizer: Mixer {
 
   /// A projection to all heads: [B, L, D] to [B, H, L, E].
   private func split(_ linear: Linear, _ x: Tensor) throws -> Tensor {
-    try linear(x).widened()
-      .reshaped([x.size(0), x.size(1), model.numHeads, model.headWidth]).transposed(1, 2)
+    try parted(linear, x).widened()
+  }
+
+  /// The same in the type that the product has: bfloat16 under autocast, which the kernel takes.
+  private func parted(_ linear: Linear, _ x: Tensor) throws -> Tensor {
+    try linear(x).reshaped([x.size(0), x.size(1), model.numHeads, model.headWidth])
+      .transposed(1, 2)
   }
 }

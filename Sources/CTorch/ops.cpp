@@ -93,6 +93,13 @@ ct_tensor ct_narrow(ct_tensor x, int dim, int64_t start, int64_t length) {
 ct_tensor ct_select(ct_tensor x, int dim, int64_t index) {
   return guarded([&] { return tensor(x).select(dim, index); });
 }
+int ct_unbind(ct_tensor x, int dim, ct_tensor* parts, int count) {
+  return guardedStatus([&] {
+    auto pieces = tensor(x).unbind(dim);
+    TORCH_CHECK(int(pieces.size()) == count, "a dimension of ", pieces.size(), ", not ", count);
+    for (int i = 0; i < count; i++) parts[i] = give(std::move(pieces[size_t(i)]));
+  });
+}
 ct_tensor ct_unsqueeze(ct_tensor x, int dim) {
   return guarded([&] { return tensor(x).unsqueeze(dim); });
 }

@@ -123,6 +123,15 @@ extension Tensor {
     try Tensor(ct_select(handle, Int32(dimension), Int64(index)))
   }
 
+  /// Every index along a dimension, which disappears; their gradients become one tensor at once.
+  public func unbound(_ dimension: Int) throws -> [Tensor] {
+    var parts = [ct_tensor?](repeating: nil, count: size(dimension))
+    guard ct_unbind(handle, Int32(dimension), &parts, Int32(parts.count)) == 0 else {
+      throw TensorError.last
+    }
+    return try parts.map { try Tensor($0) }
+  }
+
   /// A new dimension of size 1.
   public func unsqueezed(_ dimension: Int) throws -> Tensor {
     try Tensor(ct_unsqueeze(handle, Int32(dimension)))

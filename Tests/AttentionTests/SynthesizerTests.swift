@@ -95,7 +95,7 @@ import Testing
   }
 
   @Test(
-    "factorised logits need no L x L matrix: the kernel gives the same outputs and gradients",
+    "factorised logits need no L x L matrix: the kernel gives the outputs and gradients of float64",
     arguments: [false, true], [false, true])
   func thin(dots: Bool, causal: Bool) throws {
     let lengths = [17, 9]
@@ -106,7 +106,7 @@ import Testing
       let x = try Inputs.fill([2, 17, 8], 0.7, 0.1).to(type)
       try x.requireGradient()
       let context = try Inputs.context(lengths, 17)
-      #expect(try (mixer.attendThin(x, context, layer: 0) != nil) == (type == .float32))
+      #expect(try mixer.attendThin(x, context, layer: 0) != nil)
       let real = try Tensor.from((0..<34).map { $0 % 17 < lengths[$0 / 17] ? 1.0 : 0 }, [2, 17, 1])
       let out = try mixer(x, context, layer: 0).to(.float64) * real
       try (out * Inputs.fill([2, 17, 8], 1.3, 0.4)).sum().backward()

@@ -94,6 +94,8 @@ ct_tensor ct_permute(ct_tensor x, const int64_t *order, int dims);
 ct_tensor ct_transpose(ct_tensor x, int a, int b);
 ct_tensor ct_narrow(ct_tensor x, int dim, int64_t start, int64_t length);
 ct_tensor ct_select(ct_tensor x, int dim, int64_t index);
+/// Every index along a dimension, which disappears: as many tensors as it is long, into `parts`.
+int ct_unbind(ct_tensor x, int dim, ct_tensor *parts, int count);
 ct_tensor ct_unsqueeze(ct_tensor x, int dim);
 ct_tensor ct_expand(ct_tensor x, const int64_t *sizes, int dims);
 ct_tensor ct_concatenate(const ct_tensor *tensors, int count, int dim);
