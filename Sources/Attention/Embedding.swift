@@ -19,8 +19,7 @@ struct Embedding: Module {
   init(_ model: ModelConfiguration, key: RandomKey) throws {
     self.model = model
     token = try .normal(
-      [model.vocabularySize, model.embDim], deviation: model.embeddingStd, key: key["embed.token"],
-      kind: .embedding)
+      [model.vocabularySize, model.embDim], deviation: 1, key: key["embed.token"], kind: .embedding)
     cls =
       model.classifierPool == .cls
       ? try .constant([model.embDim], 0, kind: .embedding) : nil

@@ -65,8 +65,6 @@ public struct ModelConfiguration: Sendable {
   public var numLayers = 2
   /// How places enter.
   public var position = Position.learned
-  /// Standard deviation of the token embeddings at the start: 1 in LRA, 0.02 as in BERT.
-  public var embeddingStd = 1.0
   /// Where blocks normalise.
   public var norm = Norm.pre
   /// Added to variances in layer norms.

@@ -4,9 +4,10 @@ import Tensors
 ///
 /// Queries are keys too (keys have unit length). In every round random rotations give each token a
 /// bucket; tokens are sorted by (bucket, position) and cut into chunks of c; a token attends to those of
-/// its bucket in its own and the previous chunk, to itself only when there is nothing else. Rounds are
-/// combined by their log-sum-exp. A pair that meets in N rounds has ln N taken from its logits, so that
-/// several rounds tend to the softmax over the union. Time and memory are O(rounds·L·2c) beside the sort.
+/// its bucket in its own and the previous chunk, to itself only when there is nothing else. All rounds
+/// together are one softmax, in which a pair that meets in several rounds counts once (as when ln N is taken
+/// off the logits of one that meets in N), so that more rounds tend to full attention. Time is
+/// O(rounds·L·2c) beside the sort, memory O(L).
 ///
 /// Padded tokens have a last bucket of their own and are not attended; chunk 0 looks back at the chunk
 /// of a row's last token; the number of buckets comes from the longest length. So padding changes
@@ -35,7 +36,7 @@ public struct Reformer: Mixer {
     ///
     /// More than 64 are rounded up to a product of two even numbers.
     public var numBuckets = 0
-    /// Takes ln N off pairs that meet in N rounds; without it a pair counts N times.
+    /// Whether a pair that meets in N rounds counts once; else it counts N times.
     public var countPairsOnce = true
     /// What LRA's code really does (spec/models.md 8 d).
     ///
@@ -56,12 +57,9 @@ public struct Reformer: Mixer {
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "reformer", summary: "softmax within hash buckets", time: "L 2c d",
-    memory: "L 2c", directions: [.bidirectional, .causal], paper: "2001.04451")
+    memory: "L d", directions: [.bidirectional, .causal], paper: "2001.04451")
   /// Chunks of 64, two rounds.
   public static let defaults = Configuration()
-
-  /// The logit of a token with itself, where every other one that is allowed wins.
-  static let selfLogit = -5e4
 
   let query: Linear
   let value: Linear
@@ -104,13 +102,14 @@ public struct Reformer: Mixer {
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
     let (q, v) = (try split(query, x), try split(value, x))  // [B, H, L, E]
     guard let out else { return try attendUnmasked(q, v, context, layer: layer) }
+    let wide = try q.widened()
     let drawn =
       try context.training
       ? Self.draw(configuration, model, key: context.key[layer]["rotations"])
-        .map { try $0.to(q.elementType).to(q.device) }
+        .map { try $0.to(wide.elementType).to(q.device) }
       : rotations.map(\.value)
     let attended = try attend(
-      q, v, context, buckets: withoutGradient { try Self.buckets(q, drawn) }, layer: layer)
+      q, v, context, buckets: withoutGradient { try Self.buckets(wide, drawn) }, layer: layer)
     return try out(attended.transposed(1, 2).reshaped([x.size(0), x.size(1), model.qkvDim]))
   }
 
@@ -125,30 +124,17 @@ public struct Reformer: Mixer {
   func attend(_ q: Tensor, _ v: Tensor, _ context: Context, buckets: Tensor, layer: Int) throws
     -> Tensor
   {
-    let rounds = try Rounds(
-      buckets, context, chunk: configuration.chunkLength, most: Self.most(configuration, model))
-    let filled = { (x: Tensor) in try x.padded(after: rounds.length - x.size(2), 2) }
-    let norm = try ((q * q).sum([-1], keep: true) + 1e-12).squareRoot()
-    let queries = try rounds.gathered(filled(q), rounds.order)  // [B, H, R, n, c, E]
-    let keys = try rounds.gathered(filled(q / norm), rounds.keyOrder)  // [B, H, R, n, 2c, E]
-    let values = try rounds.gathered(filled(v), rounds.keyOrder)
-    var logits = try queries.matmul(keys.transposed(-2, -1)) * (1 / Double(q.size(3)).squareRoot())
-    if buckets.size(2) > 1 && configuration.countPairsOnce {
-      logits = try logits - rounds.meetings().to(logits.elementType).log()
-    }
-    let t = try rounds.order.unsqueezed(-1)  // [B, H, R, n, c, 1]
-    let s = try rounds.keyOrder.unsqueezed(-2)  // [B, H, R, n, 1, 2c]
-    logits = try logits.filled(where: t.equal(s), Self.selfLogit)
-    var blocked = try rounds.strangers()
-    if model.causal { blocked = try blocked.or(t.less(than: s)) }
-    logits = try logits.filled(where: blocked, blockedLogit)
-    let total = try logits.logSumExp(-1)  // [B, H, R, n, c, 1]
-    let weights = try context.dropout(
-      (logits - total).exp(), model.attentionDropoutRate, layer: layer,
-      site: "attention.probability")
-    let outputs = try rounds.restored(weights.matmul(values))  // [B, H, R, L, E]
-    let shares = try rounds.restored(total).softmax(2)  // [B, H, R, L, 1]
-    return try (outputs * shares).sum([2]).slice(0..<q.size(2), 2)  // [B, H, L, E]
+    let wide = try q.widened()
+    let norm = try ((wide * wide).sum([-1], keep: true) + 1e-12).squareRoot()
+    let order = HashOrder(
+      chunk: configuration.chunkLength, causal: model.causal,
+      countsOnce: configuration.countPairsOnce)
+    let plan = try order.plan(
+      buckets, most: Self.most(configuration, model), lengths: context.lengths,
+      hidden: context.hidden)
+    return try context.attended(
+      q, (wide / norm).to(q.elementType), v, by: plan, scale: 1 / Double(q.size(3)).squareRoot(),
+      dropout: model.attentionDropoutRate, layer: layer)
   }
 
   /// The bucket of every token in every round: [B, H, L, E] to [B, H, R, L] int64.
@@ -197,8 +183,8 @@ public struct Reformer: Mixer {
   }
 
   private func split(_ linear: Linear, _ x: Tensor) throws -> Tensor {
-    try linear(x).widened()
-      .reshaped([x.size(0), x.size(1), model.numHeads, model.headWidth]).transposed(1, 2)
+    try linear(x).reshaped([x.size(0), x.size(1), model.numHeads, model.headWidth])
+      .transposed(1, 2)
   }
 
   /// As released; see `Configuration.unmasked`.
@@ -206,122 +192,13 @@ public struct Reformer: Mixer {
     let (b, h, length, e) = (q.size(0), q.size(1), q.size(2), q.size(3))
     let filled = { (x: Tensor) in try x.padded(after: 10 - length % 10, 2) }
     let all = length / 10 * 10 + 10
-    let one = try Self.buckets(filled(q), rotations.map(\.value))
-    let whole = try Context(
-      lengths: [Int](repeating: all, count: b), length: all,
-      examples: context.examples.integers().map(Int.init), key: context.key,
-      training: context.training, device: q.device)
-    let rounds = try Rounds(one, whole, chunk: all / 10, most: 10)
-    let keys = try rounds.gathered(filled(q), rounds.keyOrder)
-    let logits =
-      try rounds.gathered(filled(q), rounds.order).matmul(keys.transposed(-2, -1))
-      * Double(e).squareRoot()
-    let mixed = try logits.softmax(-1).matmul(rounds.gathered(filled(v), rounds.keyOrder))
-    return try rounds.restored(mixed).select(0, 2)  // [B, H, L', E]
-      .reshaped([b, all, h * e]).slice(0..<length, 1)
-  }
-}
-
-/// Tokens in hash order: which chunk each is in, and whom it meets there.
-private struct Rounds {
-  /// Tokens, filled up to whole chunks.
-  let length: Int
-  /// Positions in hash order [B, H, R, n, c].
-  let order: Tensor
-  /// Positions of the keys of each chunk, its own and those of the chunk before [B, H, R, n, 2c].
-  let keyOrder: Tensor
-  private let buckets: Tensor  // [B, H, R, L], padding in a last bucket
-  private let sorted: Tensor  // [B, H, R, L], positions in hash order
-  private let before: Tensor  // [B, n], the chunk before
-  private let blockedKeys: Tensor?  // [B or 1, L]
-
-  init(_ given: Tensor, _ context: Context, chunk: Int, most: Int) throws {
-    let (b, h, r) = (given.size(0), given.size(1), given.size(2))
-    let n = (given.size(3) + chunk - 1) / chunk
-    length = n * chunk
-    blockedKeys = try context.blockedKeys(upTo: length)
-    let device = given.device
-    var buckets = try given.padded(after: n * chunk - given.size(3), 3)
-    if let blockedKeys {
-      buckets = try buckets.filled(
-        where: blockedKeys.reshaped([blockedKeys.size(0), 1, 1, n * chunk]), Double(most))
-    }
-    self.buckets = buckets
-    let places = try Tensor.integers(0..<(n * chunk), on: device)
-    let key = try buckets * .full([], Double(n * chunk), .int64, on: device) + places
-    sorted = try key.sortingOrder(-1)  // [B, H, R, L]
-    order = try sorted.reshaped([b, h, r, n, chunk])
-    let previous = context.lengths.map { real in
-      (0..<n).map { $0 == 0 ? Int64(max(0, real - 1) / chunk) : Int64($0 - 1) }
-    }
-    before = try .from(Array(previous.joined()), [b, n]).to(device)
-    let back = try order.gathered(
-      before.reshaped([b, 1, 1, n, 1]).expanded([b, h, r, n, chunk]), 3)
-    keyOrder = try .concatenated([order, back], -1)
-  }
-
-  /// Rows of x [B, H, L, E] at positions [B, H, R, n, m]: [B, H, R, n, m, E].
-  func gathered(_ x: Tensor, _ positions: Tensor) throws -> Tensor {
-    let (b, h) = (x.size(0), x.size(1))
-    let bases = try Tensor.from((0..<(b * h)).map { Int64($0 * length) }, [b, h, 1, 1, 1])
-      .to(x.device)
-    return try x.reshaped([b * h * length, x.size(3)])
-      .picked((positions + bases).reshaped([-1]), 0).reshaped(positions.shape + [x.size(3)])
-  }
-
-  /// From hash order back to positions: [B, H, R, n, c, F] to [B, H, R, L, F].
-  func restored(_ x: Tensor) throws -> Tensor {
-    let (b, h, r, width) = (x.size(0), x.size(1), x.size(2), x.size(5))
-    let bases = try Tensor.from((0..<(b * h * r)).map { Int64($0 * length) }, [b, h, r, 1])
-      .to(x.device)
-    let places = try sorted.sortingOrder(-1) + bases  // [B, H, R, L]
-    return try x.reshaped([b * h * r * length, width])
-      .picked(places.reshaped([-1]), 0).reshaped([b, h, r, length, width])
-  }
-
-  /// Keys of another bucket, padding, and what the look back repeats: [B, H, R, n, c, 2c].
-  func strangers() throws -> Tensor {
-    let own = try codes(buckets, order).unsqueezed(-1)
-    let theirs = try codes(buckets, keyOrder).unsqueezed(-2)
-    var blocked = try own.equal(theirs).not()
-    if let blockedKeys {
-      let flags = try blockedKeys.to(.int64).reshaped([blockedKeys.size(0), 1, 1, length])
-        .expanded(buckets.shape)
-      blocked = try blocked.or(codes(flags, keyOrder).unsqueezed(-2).to(.bool))
-    }
-    // A chunk that would look back at itself does not.
-    let (b, n, c) = (before.size(0), before.size(1), order.size(4))
-    let same = try before.equal(.integers(0..<n, on: before.device)).reshaped([b, 1, 1, n, 1, 1])
-    return try blocked.or(same.and(mask(1, 2 * c, on: before.device) { $1 >= c }))
-  }
-
-  /// In how many rounds query and key meet, at least 1: [B, H, R, n, c, 2c].
-  func meetings() throws -> Tensor {
-    let (b, h, r, n, c) = (
-      order.size(0), order.size(1), order.size(2), order.size(3), order.size(4)
-    )
-    let chunk = try sorted.sortingOrder(-1).quotient(by: c)  // [B, H, R, L]
-    let previous = try before.reshaped([b, 1, 1, n]).expanded([b, h, r, n]).gathered(chunk, 3)
-    var count: Tensor?
-    for round in 0..<r {
-      let look = { (table: Tensor, positions: Tensor) in
-        try codes(table.slice(round..<(round + 1), 2).expanded(table.shape), positions)
-      }
-      let bucket = try look(buckets, order).unsqueezed(-1)
-        .equal(look(buckets, keyOrder).unsqueezed(-2))
-      let place = try look(chunk, keyOrder).unsqueezed(-2)
-      let near = try look(chunk, order).unsqueezed(-1).equal(place)
-        .or(look(previous, order).unsqueezed(-1).equal(place))
-      let meet = try bucket.and(near).to(.int64)
-      count = try count.map { try $0 + meet } ?? meet
-    }
-    let total = try count ?? .full([], 1, .int64, on: order.device)
-    return try total.clamped(least: 1)
-  }
-
-  /// Values of a table [B, H, R, L] at positions [B, H, R, n, m].
-  private func codes(_ table: Tensor, _ positions: Tensor) throws -> Tensor {
-    let (b, h, r) = (positions.size(0), positions.size(1), positions.size(2))
-    return try table.gathered(positions.reshaped([b, h, r, -1]), 3).reshaped(positions.shape)
+    let (queries, values) = (try filled(q.widened()), try filled(v.widened()))
+    let order = HashOrder(chunk: all / 10, causal: false, countsOnce: false, unmasked: true)
+    let plan = try order.plan(
+      Self.buckets(queries, rotations.map(\.value)), most: 10,
+      lengths: [Int](repeating: all, count: b), hidden: nil)
+    return try context.attended(
+      queries, queries, values, by: plan, scale: Double(e).squareRoot(), dropout: 0, layer: layer
+    ).reshaped([b, all, h * e]).slice(0..<length, 1)
   }
 }

@@ -2,9 +2,12 @@ import CTorch
 
 /// Who attends to whom: groups of queries and keys by position.
 ///
-/// The queries of a group attend to its keys; a query is in one group at most, and one that is in none
-/// gives zeros. Keys are positions, or -1 for none. In a plan with codes a query attends to those keys
-/// of its group whose code lies in the query's bounds, and to the group's first `shared` keys.
+/// The queries of a group attend to its keys; a query that is in no group gives zeros. Keys are
+/// positions, or -1 for none. In a plan with codes a query attends to those keys of its group whose code
+/// lies in the query's bounds, and to the group's first `shared` keys.
+///
+/// Groups may be of several rounds: a query is in one group at most of each, and its softmax is over the
+/// keys of all its groups, where avoidances can take away what an earlier round had.
 ///
 /// A plan is for all examples and heads, for each example, or for each example and head.
 public final class AttentionPlan {
@@ -17,20 +20,42 @@ public final class AttentionPlan {
     let coded = builder.codes.count == builder.keys.count && !builder.codes.isEmpty
     handle = ct_plan_new(
       Int64(builder.groupStarts.count - 1), builder.groupStarts, builder.queryStarts,
-      builder.keyStarts, builder.queries, builder.keys, builder.shared,
+      builder.keyStarts, builder.queries, builder.keys, builder.shared, builder.rounds,
       coded ? builder.lows : nil, coded ? builder.highs : nil, coded ? builder.codes : nil)
+    for avoidance in builder.avoidances {
+      precondition(
+        avoidance.lows.count == builder.queries.count
+          && avoidance.codes.count == builder.keys.count, "an avoidance is of all groups")
+      ct_plan_avoid(handle, avoidance.lows, avoidance.highs, avoidance.codes)
+    }
   }
 
   deinit { ct_plan_free(handle) }
 
+  /// Keys that queries do not attend to: those whose code lies in the query's low...high.
+  public struct Avoidance {
+    /// Bounds of every query, group by group; 1...0 for none.
+    public var lows: [Int32] = []
+    /// The upper bounds.
+    public var highs: [Int32] = []
+    /// The code of every key, group by group.
+    public var codes: [Int32] = []
+
+    /// Of no query and no key yet.
+    public init() {}
+  }
+
   /// Groups on their way to a plan.
   public struct Builder {
+    /// Avoidances, each of which has all groups when the plan is made.
+    public var avoidances: [Avoidance] = []
     var groupStarts: [Int64] = [0]
     var queryStarts: [Int64] = [0]
     var keyStarts: [Int64] = [0]
     var queries: [Int32] = []
     var keys: [Int32] = []
     var shared: [Int32] = []
+    var rounds: [Int32] = []
     var lows: [Int32] = []
     var highs: [Int32] = []
     var codes: [Int32] = []
@@ -77,6 +102,27 @@ public final class AttentionPlan {
         place += 1
       }
       self.shared.append(Int32(shared))
+      rounds.append(0)
+      queryStarts.append(Int64(self.queries.count))
+      keyStarts.append(Int64(self.keys.count))
+    }
+
+    /// Adds a group of a round with codes, from numbers that are there already.
+    ///
+    /// - Parameters:
+    ///   - queries: positions, and the bounds of each, `lows` and `highs`.
+    ///   - keys: positions, -1 for none, and the code of each.
+    public mutating func add(
+      round: Int, queries: some Collection<Int32>, lows: some Collection<Int32>,
+      highs: some Collection<Int32>, keys: some Collection<Int32>, codes: some Collection<Int32>
+    ) {
+      self.queries.append(contentsOf: queries)
+      self.lows.append(contentsOf: lows)
+      self.highs.append(contentsOf: highs)
+      self.keys.append(contentsOf: keys)
+      self.codes.append(contentsOf: codes)
+      shared.append(0)
+      rounds.append(Int32(round))
       queryStarts.append(Int64(self.queries.count))
       keyStarts.append(Int64(self.keys.count))
     }
@@ -98,8 +144,8 @@ extension Tensor {
   ///   - keyLengths: alike; keys from a row's length on are not attended.
   ///   - causal: without a plan, whether a query attends to its own and earlier positions only.
   ///   - scale: what the logits are multiplied by, above 0.
-  ///   - dropout: rate on the probabilities, by counter (key, example, head, query's position, place of
-  ///     the key in its group, which is its position without a plan).
+  ///   - dropout: rate on the probabilities, by counter (key, example, head, round, query's position,
+  ///     place of the key in its group, which is its position without a plan).
   /// - Returns: [B, Lq, H, Ev].
   public func attention(
     over keysAndValues: (Tensor, Tensor)? = nil, plan: AttentionPlan? = nil,

@@ -41,7 +41,6 @@ extension Recipe {
     configuration.mlpDim = model.mlpDim
     configuration.numLayers = model.numLayers
     configuration.position = .init(rawValue: model.position) ?? .learned
-    configuration.embeddingStd = model.embeddingStd
     configuration.norm = .init(rawValue: model.norm) ?? .pre
     configuration.layerNormEps = model.layerNormEps
     configuration.activation = .init(rawValue: model.activation) ?? .gelu

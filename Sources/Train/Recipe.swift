@@ -60,8 +60,6 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var numLayers = 2
     /// Positions: `sinusoidal`, `learned`, `rotary` or `none`.
     public var position = "learned"
-    /// Standard deviation of the token embeddings at the start.
-    public var embeddingStd = 1.0
     /// Where the layer norms stand: `pre` or `post`.
     public var norm = "pre"
     /// Added to the variance in a layer norm.

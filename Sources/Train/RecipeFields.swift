@@ -212,7 +212,6 @@ extension Recipe {
     .count("model.mlp_dim", \.model.mlpDim),
     .count("model.num_layers", \.model.numLayers),
     .choice("model.position", \.model.position, ["sinusoidal", "learned", "rotary", "none"]),
-    .number("model.embedding_std", \.model.embeddingStd, .positive).of(.unusual),
     .choice("model.norm", \.model.norm, ["pre", "post"]),
     .number("model.layer_norm_eps", \.model.layerNormEps, .positive),
     .choice("model.activation", \.model.activation, ["gelu", "gelu_tanh", "relu"]),

@@ -36,6 +36,41 @@ private func groups(_ plans: Int, queries: Int, keys: Int, coded: Bool) -> Atten
   return AttentionPlan(builder)
 }
 
+/// Rounds in which every query is in at most one group, with codes and things to avoid.
+private func rounds(_ count: Int, _ plans: Int, queries: Int, keys: Int) -> AttentionPlan {
+  var draws = Draws(state: UInt64(count * 31 + queries))
+  var builder = AttentionPlan.Builder()
+  builder.avoidances = [.init(), .init()]
+  for _ in 0..<plans {
+    for round in 0..<count {
+      var rest = Array(Int32(0)..<Int32(queries))
+      for index in rest.indices { rest.swapAt(index, draws.next(queries)) }
+      rest.removeLast(queries / 5)
+      while !rest.isEmpty {
+        let own = Array(rest.prefix(1 + draws.next(90)))
+        rest.removeFirst(own.count)
+        let seen = (0..<draws.next(100)).map { _ in
+          draws.next(8) == 0 ? -1 : Int32(draws.next(keys))
+        }
+        let numbers = { (count: Int, bound: Int) in
+          (0..<count).map { _ in Int32(draws.next(bound)) }
+        }
+        builder.add(
+          round: round, queries: own, lows: numbers(own.count, 40),
+          highs: numbers(own.count, 40).map { 40 + $0 }, keys: seen, codes: numbers(seen.count, 80))
+        for index in builder.avoidances.indices {
+          let lows = numbers(own.count, 80)
+          builder.avoidances[index].lows += lows
+          builder.avoidances[index].highs += lows.map { $0 - 1 + Int32(draws.next(40)) }
+          builder.avoidances[index].codes += numbers(seen.count, 80)
+        }
+      }
+    }
+    builder.endPlan()
+  }
+  return AttentionPlan(builder)
+}
+
 @Suite(.serialized) struct AttentionPlanTests {
   struct Case: CustomTestStringConvertible, Sendable {
     var plans: Int
@@ -104,6 +139,56 @@ private func groups(_ plans: Int, queries: Int, keys: Int, coded: Bool) -> Atten
     let half = try run(example, .bfloat16, plan)
     for (index, name) in ["out", "dq", "dk", "dv"].enumerated() {
       #expect(relativeError(half[index], expected[index]) < 4e-2, "bfloat16 \(name)")
+    }
+  }
+
+  @Test(
+    "so do those of several rounds, which are one softmax, with things to avoid",
+    arguments: tiers,
+    [
+      (1, Case(plans: 1)), (3, Case(plans: 2, lengths: [130, 41])),
+      (2, Case(plans: 4, width: 33, valueWidth: 40, dropout: 0.2)),
+    ])
+  func severalRounds(tier: String, example: (Int, Case)) throws {
+    try Engine.use(tier: tier)
+    let plan = rounds(
+      example.0, example.1.plans, queries: example.1.queries, keys: example.1.keys)
+    let expected = try run(example.1, .float64, plan)
+    let found = try run(example.1, .float32, plan)
+    let half = try run(example.1, .bfloat16, plan)
+    for (index, name) in ["out", "dq", "dk", "dv"].enumerated() {
+      #expect(relativeError(found[index], expected[index]) < 3e-5, "\(name)")
+      #expect(relativeError(half[index], expected[index]) < 4e-2, "bfloat16 \(name)")
+    }
+  }
+
+  @Test("two rounds of the same keys are one round, and a round that is avoided counts for nothing")
+  func repeatedRound() throws {
+    let example = Case(plans: 1)
+    let all = (queries: Array(Int32(0)..<150), keys: Array(Int32(0)..<130))
+    let plan = { (count: Int, avoids: Bool) in
+      var builder = AttentionPlan.Builder()
+      if avoids { builder.avoidances = [.init()] }
+      for round in 0..<count {
+        // The second round is half of the keys, all of which are avoided.
+        let keys = avoids && round > 0 ? Array(all.keys[40..<90]) : all.keys
+        builder.add(
+          round: round, queries: all.queries, lows: all.queries.map { _ in 0 },
+          highs: all.queries.map { _ in 130 }, keys: keys, codes: keys)
+        if avoids {
+          builder.avoidances[0].lows += all.queries.map { _ in round == 0 ? 1 : 40 }
+          builder.avoidances[0].highs += all.queries.map { _ in round == 0 ? 0 : 89 }
+          builder.avoidances[0].codes += keys
+        }
+      }
+      builder.endPlan()
+      return AttentionPlan(builder)
+    }
+    let one = try run(example, .float32, plan(1, false))
+    for other in [
+      try run(example, .float32, plan(2, false)), try run(example, .float32, plan(2, true)),
+    ] {
+      for (found, expected) in zip(other, one) { #expect(relativeError(found, expected) < 1e-5) }
     }
   }
 

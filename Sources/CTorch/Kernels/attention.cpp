@@ -36,8 +36,13 @@ double pairsOf(const AttentionProblem& p) {
       for (int64_t i = plan.queryStart[g]; i < plan.queryStart[g + 1]; i++)
         for (int64_t j = plan.keyStart[g]; j < plan.keyStart[g + 1]; j++) {
           if (plan.query[i] >= queries || plan.key[j] < 0 || plan.key[j] >= keys) continue;
-          const bool open = !plan.code || j - plan.keyStart[g] < plan.shared[g];
-          pairs += open || (plan.low[i] <= plan.code[j] && plan.code[j] <= plan.high[i]);
+          bool open = !plan.code || (plan.low[i] <= plan.code[j] && plan.code[j] <= plan.high[i]);
+          for (int64_t a = 0; a < plan.avoids; a++) {
+            const int32_t code = plan.avoidCode[a * plan.keys + j];
+            const int64_t at = a * plan.queries + i;
+            open = open && !(plan.avoidLow[at] <= code && code <= plan.avoidHigh[at]);
+          }
+          pairs += open || j - plan.keyStart[g] < plan.shared[g];
         }
   }
   return pairs;
@@ -168,8 +173,8 @@ at::Tensor attended(variable_list inputs, c10::intrusive_ptr<Held> held) {
 using namespace ct;
 
 ct_plan ct_plan_new(int64_t plans, const int64_t* groups, const int64_t* queries, const int64_t* keys,
-                    const int32_t* query, const int32_t* key, const int32_t* shared, const int32_t* low,
-                    const int32_t* high, const int32_t* code) {
+                    const int32_t* query, const int32_t* key, const int32_t* shared, const int32_t* round,
+                    const int32_t* low, const int32_t* high, const int32_t* code) {
   auto plan = c10::make_intrusive<Plan>();
   plan->groupStart.assign(groups, groups + plans + 1);
   const auto count = size_t(plan->groupStart.back());
@@ -178,12 +183,25 @@ ct_plan ct_plan_new(int64_t plans, const int64_t* groups, const int64_t* queries
   const auto queryCount = size_t(plan->queryStart.back()), keyCount = size_t(plan->keyStart.back());
   plan->query.assign(query, query + queryCount);
   plan->key.assign(key, key + keyCount);
-  plan->shared.assign(shared, shared + count);
+  plan->shared.assign(shared, shared + count), plan->round.assign(round, round + count);
   if (code) {
     plan->low.assign(low, low + queryCount), plan->high.assign(high, high + queryCount);
     plan->code.assign(code, code + keyCount);
   }
   return reinterpret_cast<ct_plan>(plan.release());
+}
+
+void ct_plan_avoid(ct_plan handle, const int32_t* low, const int32_t* high, const int32_t* code) {
+  auto& plan = *reinterpret_cast<Plan*>(handle);
+  // The kernels read whole vectors: room for them stands behind the last one.
+  auto append = [&](std::vector<int32_t>& to, const int32_t* from, size_t count) {
+    to.resize(size_t(plan.avoids) * count);
+    to.insert(to.end(), from, from + count);
+    to.resize(to.size() + 64);
+  };
+  append(plan.avoidLow, low, plan.query.size()), append(plan.avoidHigh, high, plan.query.size());
+  plan.avoidCode.insert(plan.avoidCode.end(), code, code + plan.key.size());
+  plan.avoids++;
 }
 
 void ct_plan_free(ct_plan handle) { c10::intrusive_ptr<Plan>::reclaim(reinterpret_cast<Plan*>(handle)); }

@@ -11,9 +11,11 @@
 #include <ATen/ops/gather.h>
 #include <ATen/ops/ge.h>
 #include <ATen/ops/gt.h>
+#include <ATen/ops/le.h>
 #include <ATen/ops/logical_and.h>
 #include <ATen/ops/logical_not.h>
 #include <ATen/ops/logical_or.h>
+#include <ATen/ops/logsumexp.h>
 #include <ATen/ops/lt.h>
 #include <ATen/ops/masked_fill.h>
 #include <ATen/ops/matmul.h>
@@ -21,6 +23,8 @@
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/scatter.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/sum.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 
@@ -46,7 +50,8 @@ at::Tensor either(const at::Tensor& a, const at::Tensor& b) {
 /// Dropout of weights [B, H, ..., Q, K] in float64, kept where the kernels keep them.
 ///
 /// `rows` [P, ..., Q] int32: each query's position, P 1, B or B H.
-at::Tensor exactDropout(const at::Tensor& weights, const at::Tensor& rows, const AttentionRequest& request) {
+at::Tensor exactDropout(const at::Tensor& weights, const at::Tensor& rows, int64_t round,
+                        const AttentionRequest& request) {
   const int64_t batch = weights.size(0), heads = weights.size(1), queries = weights.size(-2), keys = weights.size(-1);
   const int64_t groups = weights.numel() / (batch * heads * queries * keys), plans = rows.size(0);
   const Rate rate(request.dropout);
@@ -58,7 +63,7 @@ at::Tensor exactDropout(const at::Tensor& weights, const at::Tensor& rows, const
       const int64_t plan = plans == 1 ? 0 : plans == batch ? pair / heads : pair;
       for (int64_t g = 0; g < groups; g++)
         kernels().attentionKeep(positions.const_data_ptr<int32_t>() + (plan * groups + g) * queries, queries, keys,
-                                pair % heads, ids[pair / heads], rate.threshold, 1,
+                                pair % heads, round, ids[pair / heads], rate.threshold, 1,
                                 keep.mutable_data_ptr<float>() + (pair * groups + g) * queries * keys);
     }
   });
@@ -66,15 +71,18 @@ at::Tensor exactDropout(const at::Tensor& weights, const at::Tensor& rows, const
   return at::mul(weights, at::mul(keep.to(at::kDouble), 65536.0 / (65536.0 - rate.threshold)));
 }
 
+/// Weighted values, and when asked for the log-sum-exp of the logits [..., Q, 1].
 at::Tensor softmaxed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& blocked,
-                     const at::Tensor& rows, const AttentionRequest& request) {
+                     const at::Tensor& rows, const AttentionRequest& request, int64_t round = 0,
+                     at::Tensor* total = nullptr) {
   auto logits = at::mul(at::matmul(q, k.transpose(-2, -1)), request.scale);
   // Finite, so that a row without keys gives no NaN; it is zeroed below.
   if (blocked.defined()) logits = at::masked_fill(logits, blocked, -1e30);
+  if (total) *total = at::logsumexp(logits, -1, true);
   auto weights = at::softmax(logits, -1);
   if (request.dropout > 0)
     weights = forKernels(q) || !q.is_cpu() ? at::dropout(weights, request.dropout, true)
-                                           : exactDropout(weights, rows, request);
+                                           : exactDropout(weights, rows, round, request);
   auto out = at::matmul(weights, v);
   return blocked.defined() ? at::masked_fill(out, at::all(blocked, -1, true), 0) : out;
 }
@@ -85,13 +93,13 @@ struct GroupClass {
   std::vector<std::vector<int64_t>> groups;  // of every plan
 };
 
-std::vector<GroupClass> classesOf(const Plan& plan) {
+std::vector<GroupClass> classesOf(const Plan& plan, int32_t round) {
   std::map<std::pair<int, int>, GroupClass> classes;
   for (int64_t p = 0; p < plan.plans(); p++)
     for (int64_t g = plan.groupStart[p]; g < plan.groupStart[p + 1]; g++) {
       const int64_t queries = plan.queryStart[g + 1] - plan.queryStart[g];
       const int64_t keys = plan.keyStart[g + 1] - plan.keyStart[g];
-      if (queries == 0 || keys == 0) continue;
+      if (queries == 0 || keys == 0 || plan.round[size_t(g)] != round) continue;
       auto& like = classes[{std::bit_width(uint64_t(queries)), std::bit_width(uint64_t(keys))}];
       like.groups.resize(size_t(plan.plans()));
       like.groups[size_t(p)].push_back(g);
@@ -105,19 +113,21 @@ std::vector<GroupClass> classesOf(const Plan& plan) {
 
 /// Entries of a plan's list as [P, G, n] int64, `missing` where there is none.
 at::Tensor entries(const Plan& plan, const GroupClass& like, const std::vector<int64_t>& start,
-                   const std::vector<int32_t>& values, int64_t n, int64_t missing) {
+                   const int32_t* values, int64_t n, int64_t missing) {
   auto tensor = at::full({plan.plans(), like.count, n}, missing, at::kLong);
   auto* to = tensor.mutable_data_ptr<int64_t>();
   for (int64_t p = 0; p < plan.plans(); p++)
     for (size_t g = 0; g < like.groups[size_t(p)].size(); g++) {
       const int64_t group = like.groups[size_t(p)][g];
       for (int64_t i = start[group]; i < start[group + 1]; i++)
-        to[(p * like.count + int64_t(g)) * n + i - start[group]] = values[size_t(i)];
+        to[(p * like.count + int64_t(g)) * n + i - start[group]] = values[i];
     }
   return tensor;
 }
 
-at::Tensor planned(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionRequest& request) {
+/// A round of a plan [B, Lq, H, Ev], and when asked for the log-sum-exps of its logits [B, Lq, H, 1].
+at::Tensor planned(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionRequest& request,
+                   int32_t round, at::Tensor* totals) {
   const Plan& plan = *request.plan;
   const int64_t batch = q.size(0), heads = q.size(2), queries = q.size(1), keys = k.size(1);
   const auto device = q.device();
@@ -139,31 +149,60 @@ at::Tensor planned(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v
   auto longer = [](const at::Tensor& x) { return at::constant_pad_nd(x, {0, 0, 0, 0, 0, 1}); };
   auto q1 = longer(q), k1 = longer(k), v1 = longer(v);
   auto out = at::zeros({batch, queries + 1, heads, v.size(3)}, q.options());
-  for (const auto& like : classesOf(plan)) {
-    auto rows = entries(plan, like, plan.queryStart, plan.query, like.queries, -1);
-    auto qi = spread(rows), ki = spread(entries(plan, like, plan.keyStart, plan.key, like.keys, -1));
+  if (totals) *totals = at::full({batch, queries + 1, heads, 1}, -1e30, q.options());
+  for (const auto& like : classesOf(plan, round)) {
+    auto rows = entries(plan, like, plan.queryStart, plan.query.data(), like.queries, -1);
+    auto qi = spread(rows), ki = spread(entries(plan, like, plan.keyStart, plan.key.data(), like.keys, -1));
     auto blocked = at::lt(ki, 0);
     if (request.keyLengths)
       blocked = at::logical_or(blocked, at::ge(ki, request.keyLengths->to(device).view({batch, 1, 1, 1})));
     blocked = blocked.unsqueeze(3);  // [B, H, G, 1, K]
+    const auto missing = blocked;
     if (plan.coded()) {
-      auto low = spread(entries(plan, like, plan.queryStart, plan.low, like.queries, 0)).unsqueeze(4);
-      auto high = spread(entries(plan, like, plan.queryStart, plan.high, like.queries, 0)).unsqueeze(4);
-      auto code = spread(entries(plan, like, plan.keyStart, plan.code, like.keys, 0)).unsqueeze(3);
+      auto low = spread(entries(plan, like, plan.queryStart, plan.low.data(), like.queries, 0)).unsqueeze(4);
+      auto high = spread(entries(plan, like, plan.queryStart, plan.high.data(), like.queries, 0)).unsqueeze(4);
+      auto code = spread(entries(plan, like, plan.keyStart, plan.code.data(), like.keys, 0)).unsqueeze(3);
+      blocked = at::logical_or(blocked, at::logical_or(at::lt(code, low), at::gt(code, high)));
+    }
+    for (int64_t a = 0; a < plan.avoids; a++) {
+      const auto at = a * int64_t(plan.query.size());
+      auto low = spread(entries(plan, like, plan.queryStart, plan.avoidLow.data() + at, like.queries, 1)).unsqueeze(4);
+      auto high = spread(entries(plan, like, plan.queryStart, plan.avoidHigh.data() + at, like.queries, 0)).unsqueeze(4);
+      const auto* codes = plan.avoidCode.data() + a * int64_t(plan.key.size());
+      auto code = spread(entries(plan, like, plan.keyStart, codes, like.keys, 0)).unsqueeze(3);
+      blocked = at::logical_or(blocked, at::logical_and(at::ge(code, low), at::le(code, high)));
+    }
+    if (plan.coded() || plan.avoids > 0) {
       std::vector<int64_t> ends(plan.shared.size() + 1);
       for (size_t i = 0; i < ends.size(); i++) ends[i] = int64_t(i);
-      auto shared = spread(entries(plan, like, ends, plan.shared, 1, 0)).unsqueeze(4);
-      auto slot = at::arange(like.keys, low.options());
-      auto outside = at::logical_or(at::lt(code, low), at::gt(code, high));
-      blocked = at::logical_or(blocked, at::logical_and(outside, at::ge(slot, shared)));
+      auto shared = spread(entries(plan, like, ends, plan.shared.data(), 1, 0)).unsqueeze(4);
+      auto open = at::lt(at::arange(like.keys, shared.options()), shared);
+      blocked = at::logical_or(missing, at::logical_and(blocked, at::logical_not(open)));
     }
+    at::Tensor total;
     auto attended = softmaxed(picked(q1, at::where(at::lt(qi, 0), queries, qi)),
                               picked(k1, at::where(at::lt(ki, 0), keys, ki)),
-                              picked(v1, at::where(at::lt(ki, 0), keys, ki)), blocked, rows, request);
-    auto index = placed(at::where(at::lt(qi, 0), queries, qi), v.size(3));
-    out = at::scatter(out, 1, index, attended.permute({0, 2, 3, 1, 4}).flatten(1, 2));
+                              picked(v1, at::where(at::lt(ki, 0), keys, ki)), blocked, rows, request, round,
+                              totals ? &total : nullptr);
+    auto moved = [&](const at::Tensor& to, const at::Tensor& x) {
+      auto index = placed(at::where(at::lt(qi, 0), queries, qi), x.size(4));
+      return at::scatter(to, 1, index, x.permute({0, 2, 3, 1, 4}).flatten(1, 2));
+    };
+    out = moved(out, attended);
+    if (totals) *totals = moved(*totals, total);
   }
+  if (totals) *totals = totals->narrow(1, 0, queries);
   return out.narrow(1, 0, queries);
+}
+
+/// All rounds of a plan as one softmax over the keys of them all.
+at::Tensor planned(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionRequest& request) {
+  const int32_t rounds = request.plan->rounds();
+  if (rounds == 1) return planned(q, k, v, request, 0, nullptr);
+  std::vector<at::Tensor> outs, totals(static_cast<size_t>(rounds));
+  for (int32_t round = 0; round < rounds; round++)
+    outs.push_back(planned(q, k, v, request, round, &totals[size_t(round)]));
+  return at::sum(at::mul(at::stack(outs), at::softmax(at::stack(totals), 0)), 0);
 }
 
 }  // namespace

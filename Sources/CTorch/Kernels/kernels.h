@@ -8,7 +8,8 @@ namespace ct {
 /// Who attends to whom: groups of queries and keys. A query is in at most one group.
 ///
 /// Rows are positions; a key's row may be -1, for none. With codes, a query attends to those keys of its group
-/// whose code lies in its [low, high], and to the group's first `shared` keys whatever their code.
+/// whose code lies in its [low, high], and to the group's first `shared` keys whatever their code; not to those others
+/// whose n-th code of avoidance lies in its n-th [avoidLow, avoidHigh], for any n.
 struct AttentionPlan {
   int64_t plans;               // 1 for all pairs, B (one for each example) or B H (one for each pair)
   const int64_t* groupStart;   // [plans + 1]
@@ -18,6 +19,11 @@ struct AttentionPlan {
   const int32_t *low, *high;   // of every query entry, or null
   const int32_t* code;         // of every key entry, or null
   const int32_t* shared;       // [groups]
+  const int32_t* round;        // [groups]; a query is in one group of a round at most
+  bool repeated;               // whether there is more than one round
+  int64_t avoids, queries, keys;             // how many avoidances; entries of all groups
+  const int32_t *avoidLow, *avoidHigh;       // [avoids, queries], with room for a tile behind
+  const int32_t* avoidCode;                  // [avoids, keys]
 };
 
 /// Where a tensor [B, L, H, E] lies. Strides are in elements; the last dimension is dense.
@@ -163,7 +169,7 @@ struct Kernels {
   void (*attentionBackward)(const AttentionProblem&, const Rows& out, const float* lse, const Rows& grad,
                             const Rows& dq, const Rows& dk, const Rows& dv, int64_t begin, int64_t end);
   /// keep [queries, keys]: the factor of every probability under dropout, by the rows of queries and slots of keys.
-  void (*attentionKeep)(const int32_t* query, int64_t queries, int64_t keys, int64_t head, uint64_t rowKey,
+  void (*attentionKeep)(const int32_t* query, int64_t queries, int64_t keys, int64_t head, int64_t round, uint64_t rowKey,
                         uint32_t dropThreshold, float keepScale, float* keep);
   /// y[e] = keep(e) ? x[e] * keepScale : 0, plus residual[e] when there is one; e counts from 0.
   void (*dropout)(const float* x, const float* residual, float* y, int64_t count, uint64_t key,

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/core/ivalue.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "kernels.h"
@@ -11,15 +12,20 @@ namespace ct {
 
 struct Plan : torch::CustomClassHolder {
   std::vector<int64_t> groupStart, queryStart, keyStart;
-  std::vector<int32_t> query, key, low, high, code, shared;
+  std::vector<int32_t> query, key, low, high, code, shared, round;
+  int64_t avoids = 0;
+  std::vector<int32_t> avoidLow, avoidHigh, avoidCode;
 
   bool coded() const { return !code.empty(); }
+  int32_t rounds() const { return round.empty() ? 1 : *std::max_element(round.begin(), round.end()) + 1; }
   int64_t plans() const { return int64_t(groupStart.size()) - 1; }
 
   AttentionPlan view() const {
     return {plans(),     groupStart.data(), queryStart.data(), keyStart.data(), query.data(),
             key.data(),  coded() ? low.data() : nullptr,       coded() ? high.data() : nullptr,
-            coded() ? code.data() : nullptr, shared.data()};
+            coded() ? code.data() : nullptr, shared.data(),    round.data(),      rounds() > 1,
+            avoids,          int64_t(query.size()), int64_t(key.size()), avoidLow.data(), avoidHigh.data(),
+            avoidCode.data()};
   }
 };
 

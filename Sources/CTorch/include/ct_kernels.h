@@ -23,12 +23,16 @@ typedef struct ct_plan_opaque *ct_plan;
 /// every pair (B H).
 ///
 /// groups [plans + 1], queries and keys [groups + 1]: where a plan's groups, a group's queries and keys begin. query
-/// and key: positions; a key may be -1, for none; a query is in one group at most. With codes (else NULL) a query
-/// attends to those keys of its group whose code is in its low...high, and to the group's first `shared` ones.
+/// and key: positions; a key may be -1, for none. A query is in one group at most of each round [groups], and the
+/// softmax is over the keys of all its groups. With codes (else NULL) a query attends to those keys of its group whose
+/// code is in its low...high, and to the group's first `shared` ones.
 /// Release it with ct_plan_free; a function that is using it keeps its own reference.
 ct_plan ct_plan_new(int64_t plans, const int64_t *groups, const int64_t *queries, const int64_t *keys,
-                    const int32_t *query, const int32_t *key, const int32_t *shared, const int32_t *low,
-                    const int32_t *high, const int32_t *code);
+                    const int32_t *query, const int32_t *key, const int32_t *shared, const int32_t *round,
+                    const int32_t *low, const int32_t *high, const int32_t *code);
+/// Takes keys away that are not among the shared ones: those whose code lies in the query's low...high. low and high
+/// have a number for every query of the plan's groups, code for every key. It may be called several times.
+void ct_plan_avoid(ct_plan plan, const int32_t *low, const int32_t *high, const int32_t *code);
 void ct_plan_free(ct_plan plan);
 
 /// Softmax attention over tiles: softmax(scale Q K^T + limits) V, never holding an Lq x Lk matrix.

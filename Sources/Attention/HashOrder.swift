@@ -1,0 +1,191 @@
+import Tensors
+
+/// Tokens in hash order, cut into chunks: who meets whom in a round of locality-sensitive hashing.
+///
+/// A token meets those of its bucket in its own chunk and in the one before; chunk 0 looks back at the
+/// chunk of the row's last token. The plan has a round for each round of hashing, and its codes are ranks
+/// in hash order, of which every limit is an interval.
+struct HashOrder {
+  /// Tokens of a chunk, c.
+  let chunk: Int
+  /// Whether a token meets itself and earlier ones only.
+  let causal: Bool
+  /// Whether a pair that meets in several rounds counts once.
+  let countsOnce: Bool
+  /// Whether tokens meet those of other buckets, and themselves, too.
+  var unmasked = false
+
+  /// The plan of buckets [B, H, R, L] (int64, each below `most`), in which hidden tokens have no part.
+  ///
+  /// - Parameters:
+  ///   - lengths: of every row; behind them nothing is shown.
+  ///   - hidden: [B, L], not 0 at further tokens that are hidden; nil for none.
+  func plan(_ buckets: Tensor, most: Int, lengths: [Int], hidden: Tensor?) throws -> AttentionPlan {
+    let (batch, heads, rounds, length) = (
+      buckets.size(0), buckets.size(1), buckets.size(2), buckets.size(3)
+    )
+    let numbers = try buckets.to(.cpu).integers()
+    let flags = try hidden?.to(.int64).to(.cpu).integers()
+    var orders: [[Round]] = []
+    for pair in 0..<(batch * heads) {
+      let row = pair / heads
+      let shown = (0..<lengths[row]).filter { flags?[row * length + $0] ?? 0 == 0 }
+      let lastChunk = max(0, lengths[row] - 1) / chunk
+      orders.append(
+        (0..<rounds).map { round in
+          let start = (pair * rounds + round) * length
+          return Round(
+            numbers[start..<(start + length)], shown, most: most, chunk: chunk, lastChunk: lastChunk
+          )
+        })
+    }
+    var builder = AttentionPlan.Builder()
+    let avoided = unmasked ? 0 : countsOnce ? max(1, rounds - 1) : 1
+    let wraps = avoided > 0 && orders.joined().contains { $0.wraps }
+    builder.avoidances = Array(repeating: .init(), count: wraps ? 2 * avoided : avoided)
+    for rounds in orders {
+      for round in rounds.indices { add(round, of: rounds, avoided, to: &builder) }
+      builder.endPlan()
+    }
+    return AttentionPlan(builder)
+  }
+
+  /// Adds the chunks of a sequence's round.
+  private func add(
+    _ index: Int, of rounds: [Round], _ avoided: Int, to builder: inout AttentionPlan.Builder
+  ) {
+    let round = rounds[index]
+    let count = round.tokens.count
+    for block in 0..<((count + chunk - 1) / chunk) {
+      let own = round.ranks(of: block)
+      let back = round.before(block)
+      let other = back == block ? 0..<0 : round.ranks(of: back)
+      let queries = round.tokens[own]
+      let keys = round.tokens[own] + round.tokens[other]
+      builder.add(
+        round: index, queries: queries,
+        lows: unmasked ? own.map { _ in 0 } : queries.map { round.first[Int($0)] },
+        highs: unmasked
+          ? own.map { _ in Int32.max }
+          : causal ? own.map(Int32.init) : queries.map { round.last[Int($0)] },
+        keys: keys, codes: own.map(Int32.init) + other.map(Int32.init))
+      for place in 0..<avoided {
+        if index == 0 || !countsOnce {
+          // Itself, unless it never meets another.
+          let isSelf = place == 0
+          for token in queries {
+            let rank = round.rank[Int(token)]
+            let avoids = isSelf && !(index == 0 && isLonely(token, rounds))
+            builder.avoidances[place].add(avoids ? (rank, rank) : Round.nothing)
+          }
+          builder.avoidances[place].codes.append(contentsOf: keys.map { round.rank[Int($0)] })
+        } else {
+          // Whom it met in an earlier round, itself among them.
+          let earlier = rounds[place]
+          for token in queries {
+            builder.avoidances[place].add(place < index ? earlier.met(token) : Round.nothing)
+          }
+          builder.avoidances[place].codes.append(contentsOf: keys.map { earlier.rank[Int($0)] })
+        }
+        guard builder.avoidances.count > avoided else { continue }
+        let earlier = rounds[place]
+        for token in queries {
+          let avoids = countsOnce && place < index
+          builder.avoidances[avoided + place].add(avoids ? earlier.wrapped(token) : Round.nothing)
+        }
+        builder.avoidances[avoided + place].codes.append(
+          contentsOf: keys.map { earlier.rank[Int($0)] })
+      }
+    }
+  }
+
+  /// Whether a token meets nobody but itself in any round.
+  private func isLonely(_ token: Int32, _ rounds: [Round]) -> Bool {
+    rounds.allSatisfy { round in
+      let (low, high) = round.met(token)
+      let last = causal ? round.rank[Int(token)] : high
+      let wrapped = causal ? Round.nothing : round.wrapped(token)
+      return last - low + 1 == 1 && wrapped.low > wrapped.high
+    }
+  }
+
+  /// A sequence's tokens in the order of one round.
+  private struct Round {
+    /// Shown tokens by (bucket, position).
+    var tokens: [Int32] = []
+    /// The place of every token in that order; -1 of hidden ones.
+    var rank: [Int32]
+    /// Of every token the ranks of its bucket's first and last token.
+    var first: [Int32]
+    var last: [Int32]
+    let chunk: Int
+    let lastChunk: Int
+
+    static let nothing: (low: Int32, high: Int32) = (1, 0)
+
+    init(
+      _ buckets: ArraySlice<Int64>, _ shown: [Int], most: Int, chunk: Int, lastChunk: Int
+    ) {
+      let bucket = { (token: Int) in Int(buckets[buckets.startIndex + token]) }
+      var ends = [Int32](repeating: 0, count: most + 1)  // where buckets begin, then where they end
+      for token in shown { ends[bucket(token) + 1] += 1 }
+      for index in 0..<most { ends[index + 1] += ends[index] }
+      let starts = ends
+      tokens = [Int32](repeating: 0, count: shown.count)
+      rank = [Int32](repeating: -1, count: buckets.count)
+      (first, last) = (rank, rank)
+      for token in shown {
+        let place = ends[bucket(token)]
+        tokens[Int(place)] = Int32(token)
+        rank[token] = place
+        ends[bucket(token)] += 1
+      }
+      for token in shown {
+        first[token] = starts[bucket(token)]
+        last[token] = ends[bucket(token)] - 1
+      }
+      self.chunk = chunk
+      self.lastChunk = lastChunk
+    }
+
+    func ranks(of block: Int) -> Range<Int> {
+      min(block * chunk, tokens.count)..<min((block + 1) * chunk, tokens.count)
+    }
+
+    /// The chunk that a chunk looks back at; itself when there is no other.
+    func before(_ block: Int) -> Int { block == 0 ? lastChunk : block - 1 }
+
+    /// The ranks that a token meets, but for those at the other end.
+    func met(_ token: Int32) -> (low: Int32, high: Int32) {
+      let block = Int(rank[Int(token)]) / chunk
+      let back = before(block)
+      // With two chunks the last one is next to chunk 0.
+      let isNear = abs(back - block) <= 1
+      return (
+        max(first[Int(token)], Int32((isNear ? min(back, block) : block) * chunk)),
+        min(last[Int(token)], Int32(((isNear ? max(back, block) : block) + 1) * chunk - 1))
+      )
+    }
+
+    /// The ranks that a token of chunk 0 meets at the other end.
+    func wrapped(_ token: Int32) -> (low: Int32, high: Int32) {
+      let block = Int(rank[Int(token)]) / chunk
+      guard block == 0 && lastChunk > 1 else { return Self.nothing }
+      let low = max(first[Int(token)], Int32(lastChunk * chunk))
+      return low <= last[Int(token)] ? (low, last[Int(token)]) : Self.nothing
+    }
+
+    /// Whether some token does.
+    var wraps: Bool {
+      lastChunk > 1 && tokens.count > lastChunk * chunk
+        && Int(last[Int(tokens[chunk - 1])]) >= lastChunk * chunk
+    }
+  }
+}
+
+extension AttentionPlan.Avoidance {
+  fileprivate mutating func add(_ bounds: (low: Int32, high: Int32)) {
+    lows.append(bounds.low)
+    highs.append(bounds.high)
+  }
+}
