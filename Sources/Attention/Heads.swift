@@ -28,7 +28,7 @@ struct Heads: Module {
 
   /// Queries, keys and values side by side, from one matrix product: [B, L, D] to [B, L, 3, H, E].
   ///
-  /// Under autocast they are bfloat16, which the kernels take; `split` widens them.
+  /// On a GPU under autocast they are bfloat16, which `split` widens.
   func packed(_ x: Tensor) throws -> Tensor {
     let parts = [query, key, value]
     if parts.contains(where: { $0.inner != nil }) {

@@ -265,7 +265,7 @@ public struct Synthesizer: Mixer {
     try parted(linear, x).widened()
   }
 
-  /// The same in the type that the product has: bfloat16 under autocast, which the kernel takes.
+  /// The same in the type that the product has.
   private func parted(_ linear: Linear, _ x: Tensor) throws -> Tensor {
     try linear(x).reshaped([x.size(0), x.size(1), model.numHeads, model.headWidth])
       .transposed(1, 2)

@@ -28,13 +28,13 @@ public struct FusedDropout {
 }
 
 extension Tensor {
-  /// Whether the fused kernels take this tensor: float32 on the CPU, and no autocast.
+  /// Whether the fused kernels take this tensor: float32 on the CPU.
   public var takesKernels: Bool { ct_takes_kernels(handle) != 0 }
 
   /// `x + drop(down(drop(activation(up(norm(x))))))`, of which only x [B, ..., D] is kept for the backward pass.
   ///
   /// - Parameter dropout: two sites, the hidden layer and the output.
-  /// - Returns: nil where no kernel is: other types and devices, autocast, factored layers.
+  /// - Returns: nil where no kernel is: other types and devices, factored layers.
   public func feedForward(
     norm: LayerNorm?, up: Linear, activation: FusedActivation, down: Linear, dropout: FusedDropout
   ) throws -> Tensor? {

@@ -1,4 +1,5 @@
 // Softmax attention as a differentiable function. Backward recomputes probabilities from the log-sum-exp.
+#include <ATen/autocast_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
@@ -160,8 +161,9 @@ at::Tensor attended(variable_list inputs, c10::intrusive_ptr<Held> held) {
     const Operands x(inputs);
     return composedAttention(x.q, x.k, x.v, held->request);
   }
-  // bfloat16 where the machine multiplies it, else float32.
-  const auto type = first.scalar_type() == at::kBFloat16 && kernels().half ? at::kBFloat16 : at::kFloat;
+  // bfloat16 where it is wanted and the machine multiplies it, else float32.
+  const bool wanted = first.scalar_type() == at::kBFloat16 || at::autocast::is_autocast_enabled(at::kCPU);
+  const auto type = wanted && kernels().half ? at::kBFloat16 : at::kFloat;
   for (auto& input : inputs) input = input.to(type);
   auto rest = [&](size_t n) { return n < inputs.size() ? std::optional<at::Tensor>(inputs[n]) : std::nullopt; };
   return Attention::apply(held, inputs[0], rest(1), rest(2));

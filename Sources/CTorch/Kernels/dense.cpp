@@ -2,7 +2,6 @@
 //
 // Only inputs are saved: backward recomputes activations, masks and moments. Gradients of parameters are summed
 // in chunks whose number depends on sizes alone, and the chunks in their order: the same bits for any threads.
-#include <ATen/autocast_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/layer_norm.h>
@@ -28,9 +27,6 @@ namespace {
 bool isPlain(const at::Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kFloat; }
 
 bool isPlain(const std::optional<at::Tensor>& x) { return !x || isPlain(*x); }
-
-/// Whether products of a tensor are left to the kernels: not under autocast, which wants bfloat16.
-bool takesKernels(const at::Tensor& x) { return isPlain(x) && !at::autocast::is_autocast_enabled(at::kCPU); }
 
 const float* pointer(const at::Tensor& x) { return x.defined() ? x.const_data_ptr<float>() : nullptr; }
 
@@ -327,13 +323,19 @@ using namespace ct;
 
 ct_tensor ct_linear(ct_tensor x, ct_tensor weight, ct_tensor bias) {
   return guarded([&] {
-    const auto &a = tensor(x), &w = tensor(weight);
+    auto a = tensor(x);
+    const auto& w = tensor(weight);
     const auto b = optional(bias);
     const bool fits = a.dim() > 0 && w.dim() == 2 && a.size(-1) == w.size(1) && a.numel() > 0 && w.numel() > 0 &&
                       (!b || b->numel() == w.size(0));
     // A few rows are not worth packing a large matrix.
     const bool wins = fits && (w.numel() <= 1 << 15 || a.numel() / w.size(1) >= 32);
-    if (wins && takesKernels(a) && isPlain(w) && isPlain(b)) return LinearFunction::apply(a, w, b);
+    if (wins && a.is_cpu() && isPlain(w) && isPlain(b)) {
+      // Under autocast inputs may be bfloat16. These products are of float32 all the same: they are faster
+      // than the library's of bfloat16.
+      if (a.scalar_type() == at::kBFloat16) a = a.to(at::kFloat);
+      if (isPlain(a)) return LinearFunction::apply(a, w, b);
+    }
     return at::linear(a, w, b);
   });
 }
@@ -349,13 +351,13 @@ ct_tensor ct_layer_norm(ct_tensor x, ct_tensor weight, ct_tensor bias, double ep
   });
 }
 
-int ct_takes_kernels(ct_tensor x) { return takesKernels(tensor(x)); }
+int ct_takes_kernels(ct_tensor x) { return isPlain(tensor(x)); }
 
 ct_tensor ct_feed_forward(ct_tensor x, const ct_feed_forward_weights* w, double eps, int activation, double rate,
                           ct_tensor rows, uint64_t hidden_key, uint64_t out_key) {
   return guarded([&] {
     const auto &input = tensor(x), &up = tensor(w->up), &down = tensor(w->down);
-    TORCH_CHECK(takesKernels(input) && isPlain(up) && isPlain(down), "the feed-forward kernel takes float32");
+    TORCH_CHECK(isPlain(input) && isPlain(up) && isPlain(down), "the feed-forward kernel takes float32");
     const int64_t width = input.size(-1), hidden = up.size(0);
     TORCH_CHECK(up.size(1) == width && down.size(0) == width && down.size(1) == hidden, "matrices ", up.sizes(),
                 " and ", down.sizes(), " do not fit rows of ", width);

@@ -88,7 +88,7 @@ ct_tensor ct_recurrence(ct_tensor keys, ct_tensor values, ct_tensor decay, ct_te
 /// Matrices and start [..., m, m], float32 on the CPU.
 ct_tensor ct_inverse_iteration(ct_tensor matrices, ct_tensor start, int iterations);
 
-/// Whether the functions below take a tensor: float32 on the CPU, and no autocast.
+/// Whether the functions below take a tensor: float32 on the CPU.
 int ct_takes_kernels(ct_tensor x);
 
 /// The parameters of a feed-forward branch: gain and offset [D] (NULL for no norm), up [M, D], down [D, M],
