@@ -210,8 +210,10 @@ public struct Synthesizer: Mixer {
     let rank = left.value.size(2)
     guard rank + (dots == nil ? 0 : e) <= 1024 else { return nil }
     let values = try parted(value, x)  // [B, H, L, E]
+    let isDropping = context.training && model.attentionDropoutRate > 0
+    let together = dots == nil && !isDropping ? Self.together(b, width: e) : 1
     let whole = { (table: Tensor) in
-      try table.to(values.elementType).unsqueezed(0).expanded([b, h, length, rank])
+      try table.to(values.elementType).unsqueezed(0).expanded([b / together, h, length, rank])
     }
     var q = try whole(left.value.slice(0..<length, 1))  // [B, H, L, k]
     var k = try whole(right.value.slice(0..<length, 2).transposed(1, 2).contiguous())
@@ -220,11 +222,49 @@ public struct Synthesizer: Mixer {
       q = try .concatenated([q, parted(dots.query, x) * scale], 3)
       k = try .concatenated([k, parted(dots.key, x)], 3)
     }
-    var attended = try context.attendedOwn(
-      q, k, values, ownQueries: true, causal: model.causal, scale: 1,
-      dropout: model.attentionDropoutRate, layer: layer)  // [B, H, L, E]
+    var attended =
+      try together > 1
+      ? attendTogether(q, k, values, together, context, layer: layer)
+      : context.attendedOwn(
+        q, k, values, ownQueries: true, causal: model.causal, scale: 1,
+        dropout: model.attentionDropoutRate, layer: layer)  // [B, H, L, E]
     if uniformPaddedQueries { attended = try context.uniformAtPadding(attended, values) }
     return try attended.transposed(1, 2)
+  }
+
+  /// How many examples have their values side by side in `attendTogether`: a divisor of the batch.
+  static func together(_ batch: Int, width: Int) -> Int {
+    // Wide enough to share most of the weights' cost, narrow enough to leave work for many threads.
+    (1...max(1, 256 / (width + 1))).last { batch % $0 == 0 } ?? 1
+  }
+
+  /// Weights that do not depend on the input are made once for several examples, whose values stand side
+  /// by side; padding is taken off afterwards, by the share of the weights that fell on real tokens.
+  ///
+  /// - Parameters:
+  ///   - q: [B / m, H, L, k], and k alike.
+  ///   - values: [B, H, L, E].
+  ///   - m: examples that stand side by side.
+  /// - Returns: [B, H, L, E].
+  private func attendTogether(
+    _ q: Tensor, _ k: Tensor, _ values: Tensor, _ m: Int, _ context: Context, layer: Int
+  ) throws -> Tensor {
+    let (b, h, length, e) = (values.size(0), values.size(1), values.size(2), values.size(3))
+    let real = try context.realPositions()?.to(values.elementType)  // [B, 1, L, 1]
+    let parts =
+      try real.map {
+        try Tensor.concatenated([values * $0, $0.expanded([b, h, length, 1])], 3)
+      } ?? values  // [B, H, L, E or E + 1]
+    let width = parts.size(3)
+    let side = try parts.reshaped([b / m, m, h, length, width]).permuted([0, 2, 3, 1, 4])
+      .reshaped([b / m, h, length, m * width])
+    let attended = try context.attended(
+      q, k, side, causal: model.causal, scale: 1, dropout: 0, layer: layer
+    ).reshaped([b / m, h, length, m, width]).permuted([0, 3, 1, 2, 4])
+      .reshaped([b, h, length, width])
+    guard let real else { return attended }
+    let share = try attended.slice(e..<(e + 1), 3).clamped(least: 1e-30)  // [B, H, L, 1]
+    return try attended.slice(0..<e, 3) / share * real
   }
 
   /// Logits of one part: [B or 1, H, L, L].

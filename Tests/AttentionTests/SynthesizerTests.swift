@@ -119,6 +119,38 @@ import Testing
     #expect(difference(results[0], results[1]) < 1e-4)
   }
 
+  @Test(
+    "examples that share their weights have the outputs and gradients that they have alone",
+    arguments: [false, true], [[12, 12, 12, 12], [12, 7, 1, 12]])
+  func together(causal: Bool, lengths: [Int]) throws {
+    let mixer = try synthesizer("factorized_random", dots: false, causal: causal)
+    #expect(Synthesizer.together(4, width: 4) == 4 && Synthesizer.together(7, width: 100) == 1)
+    let x = try Inputs.fill([4, 12, 8], 0.7, 0.1)
+    let weights = try Inputs.fill([4, 12, 8], 1.3, 0.4)
+    let run = { (rows: [Int]) in
+      let own = { (all: Tensor) in
+        try Tensor.concatenated(rows.map { try all.slice($0..<($0 + 1), 0) }, 0)
+      }
+      let input = try own(x).detached()
+      try input.requireGradient()
+      for named in mixer.parameters { named.parameter.value.clearGradient() }
+      let real = try Tensor.from(
+        rows.flatMap { row in (0..<12).map { $0 < lengths[row] ? 1.0 : 0 } }, [rows.count, 12, 1])
+      let out = try mixer(input, Inputs.context(rows.map { lengths[$0] }, 12), layer: 0) * real
+      try (out * own(weights)).sum().backward()
+      let gradients = try mixer.parameters.flatMap {
+        try #require($0.parameter.value.gradient).doubles()
+      }
+      return try (out.doubles(), #require(input.gradient).doubles(), gradients)
+    }
+    let all = try run([0, 1, 2, 3])
+    let alone = try (0..<4).map { try run([$0]) }
+    #expect(difference(all.0, alone.flatMap(\.0)) < 1e-12)
+    #expect(difference(all.1, alone.flatMap(\.1)) < 1e-12)
+    let sums = all.2.indices.map { index in alone.reduce(0) { $0 + $1.2[index] } }
+    #expect(difference(all.2, sums) < 1e-11)
+  }
+
   @Test("it agrees with golden group `synthesizer`")
   func golden() throws {
     let golden = try Golden("synthesizer")
