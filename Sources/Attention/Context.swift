@@ -66,14 +66,6 @@ public class Context {
     return longer
   }
 
-  /// The same batch without the first position of every row, of which there are at least two.
-  func withoutFirstPosition() throws -> Context {
-    try Context(
-      lengths: lengths.map { max(0, $0 - 1) }, length: length - 1,
-      examples: examples.integers().map(Int.init), key: key, training: training, device: device,
-      effects: effects, hidden: hidden.map { try $0.slice(1..<length, 1) })
-  }
-
   /// [B, 1, L]: 1/n at each of a row's n real positions, 0 at padding; a product with it is the
   /// mean.
   func meanWeights() throws -> Tensor {

@@ -112,26 +112,41 @@ public struct RoutingTransformer: Mixer {
       }
     }
     let (rows, columns) = (try members(q), try members(k))
-    let pick = { (x: Tensor, index: Tensor) in
-      let bases = try Tensor.from((0..<(b * h)).map { Int64($0 * length) }, [b, h, 1, 1])
-        .to(q.device)
-      return try x.reshaped([b * h * length, x.size(3)])
-        .picked((index + bases).reshaped([-1]), 0).reshaped([b, h, clusters, w, x.size(3)])
-    }
-    let blocked = try padding.map {
-      try $0.reshaped([$0.size(0), 1, 1, length]).expanded([b, h, clusters, length])
-        .gathered(columns, 3).unsqueezed(3)  // [B, H, C, 1, w]
-    }
-    let source = try KeySource(
-      pick(q, rows), pick(k, columns), pick(v, columns), scale: heads.scale, blocked: blocked)
-    let outputs = try context.attended([source], dropout: dropoutRate, layer: layer)
-      .reshaped([b, h, clusters * w, e])
+    let bases = try Tensor.from((0..<(b * h)).map { Int64($0 * length) }, [b, h, 1, 1]).to(q.device)
+    let picked = try q.reshaped([b * h * length, q.size(3)])
+      .picked((rows + bases).reshaped([-1]), 0).reshaped([b, h, clusters * w, q.size(3)])
+    let outputs = try context.attended(
+      picked, k, v, by: plan(columns, context), scale: heads.scale, dropout: dropoutRate,
+      layer: layer)  // [B, H, C w, E]
     let places = try rows.reshaped([b, h, clusters * w, 1])
     let sums = try Tensor.zeros([b, h, length, e], q.elementType, on: q.device)
       .adding(outputs, at: places.expanded([b, h, clusters * w, e]), 2)
     let counts = try Tensor.zeros([b, h, length, 1], q.elementType, on: q.device)
       .adding(.full([b, h, clusters * w, 1], 1, q.elementType, on: q.device), at: places, 2)
     return try sums / counts.clamped(least: 1)
+  }
+
+  /// The w queries of each cluster, in their order, with the keys of the cluster [B, H, C, w].
+  private func plan(_ keys: Tensor, _ context: Context) throws -> AttentionPlan {
+    let (pairs, heads, clusters, w) = (
+      keys.size(0) * keys.size(1), keys.size(1), keys.size(2), keys.size(3)
+    )
+    let numbers = try keys.to(.cpu).integers().map(Int.init)
+    let hidden = try context.blockedKeys(upTo: context.length)?.to(.int64).to(.cpu)
+    let flags = try hidden?.expanded([pairs / heads, context.length]).integers()
+    var builder = AttentionPlan.Builder()
+    for pair in 0..<pairs {
+      for cluster in 0..<clusters {
+        let first = (pair * clusters + cluster) * w
+        builder.add(
+          queries: (cluster * w)..<((cluster + 1) * w),
+          keys: numbers[first..<(first + w)].lazy.map { key in
+            flags?[pair / heads * context.length + key] ?? 0 != 0 ? -1 : key
+          })
+      }
+      builder.endPlan()
+    }
+    return AttentionPlan(builder)
   }
 
   /// Adds the real vectors [B, H, L, E] that are nearest to each centroid to the step's statistics.

@@ -128,27 +128,15 @@ public struct SparseTransformer: Mixer {
 
   /// Queries, keys and values [B, L, 3, H, E] to [B, L, H, E].
   func attend(_ qkv: Tensor, _ context: Context, _ reach: Reach, layer: Int) throws -> Tensor {
-    if configuration.pattern == .fixed {
-      return try context.attended(
-        qkv, by: fixedPlan(context, reach, length: qkv.size(1)), scale: heads.scale,
-        dropout: dropoutRate, layer: layer)
-    }
-    let part = { (index: Int) in try qkv.widened().select(index, 2).transposed(1, 2) }
-    let (q, k, v) = (try part(0), try part(1), try part(2))  // [B, H, L, E]
-    guard configuration.openFirstToken && q.size(2) > 1 else {
-      return try attendStrided(q, k, v, context, reach, layer: layer, open: nil).transposed(1, 2)
-    }
-    let tail = { (x: Tensor) in try x.slice(1..<x.size(2), 2) }
-    let rest = try attendStrided(
-      tail(q), tail(k), tail(v), context.withoutFirstPosition(), reach, layer: layer,
-      open: (k.slice(0..<1, 2), v.slice(0..<1, 2), context.blockedKeys(upTo: 1)))
-    let first = try context.attendedOwn(
-      q.slice(0..<1, 2), k, v, scale: heads.scale, dropout: dropoutRate, layer: layer)
-    return try Tensor.concatenated([first, rest], 2).transposed(1, 2)
+    let plan = configuration.pattern == .fixed ? fixedPlan : stridedPlan
+    return try context.attended(
+      qkv, by: plan(context, reach, qkv.size(1)), scale: heads.scale, dropout: dropoutRate,
+      layer: layer)
   }
 
   /// The fixed pattern: own block, summaries, or both; an open first token is no part of any block.
-  private func fixedPlan(_ context: Context, _ reach: Reach, length: Int) throws -> AttentionPlan {
+  private func fixedPlan(_ context: Context, _ reach: Reach, _ length: Int) throws -> AttentionPlan
+  {
     let s = configuration.blockSize
     let open = configuration.openFirstToken && length > 1 ? 1 : 0
     var places = Array((s - configuration.summarySize)..<s)
@@ -177,61 +165,43 @@ public struct SparseTransformer: Mixer {
     }
   }
 
-  /// The strided pattern; an open token's key and value [B, H, 1, E] are for every query.
-  ///
-  /// [B, H, L, E] to [B, H, L, E].
-  private func attendStrided(
-    _ q: Tensor, _ k: Tensor, _ v: Tensor, _ context: Context, _ reach: Reach, layer: Int,
-    open: (key: Tensor, value: Tensor, blocked: Tensor?)?
-  ) throws -> Tensor {
-    let blocks = Blocks(size: configuration.blockSize, length: q.size(2))
-    var sources: [KeySource] = []
-    if reach != .far { sources.append(try window(q, k, v, blocks, context)) }
-    if reach != .near {
-      sources.append(try columns(q, k, v, blocks, context, withoutNear: reach == .both))
-    }
-    if let open {
-      sources.append(
-        try KeySource(
-          blocks.cut(q), open.key.unsqueezed(2), open.value.unsqueezed(2), scale: heads.scale,
-          blocked: open.blocked.map { try $0.reshaped([$0.size(0), 1, 1, 1, 1]) }))
-    }
-    return try blocks.joined(context.attended(sources, dropout: dropoutRate, layer: layer))
-  }
-
-  /// Tokens less than s away: this block and its neighbours, cut to the window.
-  private func window(
-    _ q: Tensor, _ k: Tensor, _ v: Tensor, _ blocks: Blocks, _ context: Context
-  ) throws -> KeySource {
-    let (s, after) = (blocks.size, causal ? 0 : 1)
-    let outside = try mask(s, (2 + after) * s, on: q.device) { row, slot in
-      let distance = slot - s - row  // key minus query
-      return distance <= -s || distance >= (causal ? 1 : s)
-    }
-    let blocked = try blocks.blockedWindows(context, before: 1, after: after).or(outside)
-    return try KeySource(
-      blocks.cut(q), blocks.windows(k, before: 1, after: after),
-      blocks.windows(v, before: 1, after: after), scale: heads.scale, blocked: blocked)
-  }
-
-  /// Tokens a multiple of s away: the same place of every block; without near keys, of every other.
-  private func columns(
-    _ q: Tensor, _ k: Tensor, _ v: Tensor, _ blocks: Blocks, _ context: Context, withoutNear: Bool
-  ) throws -> KeySource {
-    let (s, n) = (blocks.size, blocks.count)
-    let turned = { (x: Tensor) in try blocks.cut(x).transposed(2, 3) }  // [B, H, s, n, E]
-    let between = try turned(q).matmul(turned(k).transposed(3, 4)) * heads.scale  // [B, H, s, n, n]
-    let values = try turned(v)
-    var blocked = try context.blockedKeys(upTo: blocks.paddedLength)
-      .map { try $0.reshaped([$0.size(0), 1, 1, n, s]).transposed(3, 4) }  // [B, 1, 1, s, n]
-    if causal || withoutNear {
-      let rows = try mask(n, n, on: q.device) { query, key in
-        (causal && key > query) || (withoutNear && key == query)
+  /// The strided pattern: tokens less than s away, those a multiple of s away, or both.
+  private func stridedPlan(_ context: Context, _ reach: Reach, _ length: Int) throws
+    -> AttentionPlan
+  {
+    let s = configuration.blockSize
+    let open = configuration.openFirstToken && length > 1 ? 1 : 0
+    return try context.plan("\(configuration) \(reach) \(causal) \(length)") { groups, shown in
+      let last = { (query: Int) in causal ? query : length }
+      let code = { (_: Int, key: Int) in max(0, key) }
+      // An open first token sees all, whatever its order, and all see it.
+      let first = open == 1 ? [shown(0)] : []
+      let isBoth = reach == .both
+      var itself = AttentionPlan.Avoidance()
+      if open == 1 {
+        groups.add(
+          queries: 0..<1, keys: (0..<length).map(shown), bounds: { _ in 0...length }, code: code)
+        itself.add(queries: [nil], codes: (0..<length).map(shown))
       }
-      blocked = try blocked.or(rows.reshaped([n, 1, n]))
-    }
-    return KeySource(logits: try between.transposed(2, 3), blocked: blocked) { weights in
-      try weights.transposed(2, 3).matmul(values).transposed(2, 3)  // [B, H, n, s, E]
+      for start in stride(from: open, to: length, by: s) where reach != .far {
+        let queries = start..<min(start + s, length)
+        let end = causal ? queries.upperBound : min(queries.upperBound + s - 1, length)
+        let keys = first + (max(open, start - s + 1)..<end).map(shown)
+        groups.add(
+          queries: queries, keys: keys, shared: open,
+          bounds: { max(0, $0 - s + 1)...min(last($0), $0 + s - 1) }, code: code)
+        itself.add(queries: queries.map { _ in nil }, codes: keys)
+      }
+      for start in open..<max(open, min(open + s, length)) where reach != .near {
+        let queries = stride(from: start, to: length, by: s)
+        let keys = (isBoth ? [] : first) + queries.map(shown)
+        groups.add(
+          round: isBoth ? 1 : 0, queries: queries, keys: keys, shared: isBoth ? 0 : open,
+          bounds: { 0...last($0) }, code: code)
+        itself.add(queries: queries.map { $0 }, codes: keys)
+      }
+      // A query is among the near keys already.
+      if isBoth { groups.avoidances = [itself] }
     }
   }
 }

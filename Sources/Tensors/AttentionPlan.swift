@@ -43,6 +43,13 @@ public final class AttentionPlan {
 
     /// Of no query and no key yet.
     public init() {}
+
+    /// Adds a group: of every query the code that it does not attend to, if any, and the codes of all keys.
+    public mutating func add(queries: [Int?], codes: [Int]) {
+      lows += queries.map { $0.map(Int32.init) ?? 1 }
+      highs += queries.map { $0.map(Int32.init) ?? 0 }
+      self.codes += codes.map(Int32.init)
+    }
   }
 
   /// Groups on their way to a plan.
@@ -67,7 +74,7 @@ public final class AttentionPlan {
     ///
     /// - Parameter keys: positions; -1 for none.
     public mutating func add(queries: some Sequence<Int>, keys: some Sequence<Int>) {
-      add(queries: queries, keys: keys, bounds: { _ in 0...0 }, codes: nil)
+      add(0, queries: queries, keys: keys, bounds: { _ in 0...0 }, codes: nil)
     }
 
     /// Adds a group of a plan with codes; all groups of a plan have codes or none has.
@@ -77,15 +84,15 @@ public final class AttentionPlan {
     ///   - bounds: the codes that a query, by its position, attends to.
     ///   - code: a key's code by its place in the group and its position.
     public mutating func add(
-      queries: some Sequence<Int>, keys: some Sequence<Int>, shared: Int = 0,
+      round: Int = 0, queries: some Sequence<Int>, keys: some Sequence<Int>, shared: Int = 0,
       bounds: (_ query: Int) -> ClosedRange<Int>,
       code: @escaping (_ place: Int, _ key: Int) -> Int
     ) {
-      add(queries: queries, keys: keys, shared: shared, bounds: bounds, codes: code)
+      add(round, queries: queries, keys: keys, shared: shared, bounds: bounds, codes: code)
     }
 
     private mutating func add(
-      queries: some Sequence<Int>, keys: some Sequence<Int>, shared: Int = 0,
+      _ round: Int, queries: some Sequence<Int>, keys: some Sequence<Int>, shared: Int = 0,
       bounds: (Int) -> ClosedRange<Int>, codes code: ((Int, Int) -> Int)?
     ) {
       for query in queries {
@@ -102,7 +109,7 @@ public final class AttentionPlan {
         place += 1
       }
       self.shared.append(Int32(shared))
-      rounds.append(0)
+      rounds.append(Int32(round))
       queryStarts.append(Int64(self.queries.count))
       keyStarts.append(Int64(self.keys.count))
     }
