@@ -9,6 +9,10 @@ private struct Comparison {
   let library: Double
   /// The kernel's output and gradients.
   let bits: [[Float]]
+  /// The kernel's error under autocast, where its products are of bfloat16 if the tier has them.
+  let half: Double
+  /// The library's error under autocast.
+  let libraryHalf: Double
 
   /// - Parameters:
   ///   - inputs: float64 values that float32 holds exactly.
@@ -24,6 +28,13 @@ private struct Comparison {
       zip(found, exact).map { relativeError($0, $1) }.max() ?? .infinity
     }
     (self.kernel, self.library) = (error(own), error(theirs))
+    let underAutocast = { (body: ([Tensor]) throws -> Tensor) in
+      try error(
+        Comparison.values(inputs, .float32) { inputs in
+          try withBFloat16(on: .cpu) { try body(inputs).to(.float32) }
+        })
+    }
+    (half, libraryHalf) = (try underAutocast(kernel), try underAutocast(library))
     bits = own.map { $0.map(Float.init) }
   }
 
@@ -41,6 +52,12 @@ private struct Comparison {
   /// No worse than twice the library, or than the last digits of float32 after some hundred additions.
   func expectExact() {
     #expect(kernel <= max(2 * library, 2e-6), "kernel \(kernel), library \(library)")
+  }
+
+  /// Under autocast no worse than thrice the library, and of bfloat16 only where the tier has it.
+  func expectHalf(tier: String) {
+    #expect(half <= max(3 * libraryHalf, 4e-3), "bfloat16 \(half), library \(libraryHalf)")
+    #expect(tier == "avx512_bf16" ? half > 1e-4 : half == kernel, "bfloat16 \(half), \(kernel)")
   }
 }
 
@@ -62,9 +79,11 @@ private func values(_ shape: [Int], _ a: Double, _ size: Double = 1) throws -> T
     let all = try [
       values([rows, inputs], 0.7), values([outputs, inputs], 0.3), values([outputs], 0.9),
     ]
-    try Comparison(all, kernel: { try $0[0].linear($0[1], $0[2]) }) {
+    let biased = try Comparison(all, kernel: { try $0[0].linear($0[1], $0[2]) }) {
       try $0[0].matmul($0[1].transposed(0, 1)) + $0[2]
-    }.expectExact()
+    }
+    biased.expectExact()
+    biased.expectHalf(tier: tier)
     try Comparison(Array(all[..<2]), kernel: { try $0[0].linear($0[1], nil) }) {
       try $0[0].matmul($0[1].transposed(0, 1))
     }.expectExact()
@@ -102,10 +121,11 @@ private func values(_ shape: [Int], _ a: Double, _ size: Double = 1) throws -> T
     for (length, width, hidden) in [(65, 17, 33), (7, 64, 128), (130, 5, 300), (1, 16, 1)] {
       let branch = try Branch(form.activation, form.rate)
       for normed in [true, false] {
-        try Comparison(
+        let found = try Comparison(
           Branch.inputs(length, width, hidden), kernel: { try branch.kernel($0, normed: normed) },
-          library: { try branch.library($0, normed: normed) }
-        ).expectExact()
+          library: { try branch.library($0, normed: normed) })
+        found.expectExact()
+        found.expectHalf(tier: tier)
       }
     }
   }

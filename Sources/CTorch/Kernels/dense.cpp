@@ -2,6 +2,7 @@
 //
 // Only inputs are saved: backward recomputes activations, masks and moments. Gradients of parameters are summed
 // in chunks whose number depends on sizes alone, and the chunks in their order: the same bits for any threads.
+#include <ATen/autocast_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/layer_norm.h>
@@ -42,14 +43,21 @@ at::Tensor paddedRow(const at::Tensor& row) {
 }
 
 /// A matrix [rows, columns] as the second factor of a product, or its transpose.
-at::Tensor packed(const at::Tensor& matrix, bool transposed) {
+at::Tensor packed(const at::Tensor& matrix, bool transposed, bool half) {
   const int64_t rows = matrix.size(0), columns = matrix.size(1);
   const int64_t depth = transposed ? columns : rows, width = transposed ? rows : columns;
-  auto result = at::empty({depth * kernels().padded(width)}, matrix.options());
+  auto result = at::empty({(half ? (depth + 1) / 2 : depth) * kernels().padded(width)}, at::kInt);
   kernels().packPanels(matrix.const_data_ptr<float>(), transposed ? 1 : columns, transposed ? columns : 1, depth,
-                       width, result.mutable_data_ptr<float>());
+                       width, half, static_cast<uint32_t*>(result.data_ptr()));
   return result;
 }
+
+const uint32_t* panelsOf(const at::Tensor& x) {
+  return x.defined() ? static_cast<const uint32_t*>(x.const_data_ptr()) : nullptr;
+}
+
+/// Whether products are of bfloat16 here.
+bool wantsHalf() { return kernels().half && at::autocast::is_autocast_enabled(at::kCPU); }
 
 /// Sums of parts of the work, each in a buffer of its own.
 struct Chunks {
@@ -107,8 +115,10 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     auto sizes = x.sizes().vec();
     sizes.back() = weight.size(0);
     auto y = at::empty(sizes, x.options());
-    auto panels = packed(weight, true), start = paddedRow(bias.value_or(at::Tensor()));
-    LinearProblem p{weight.size(1), weight.size(0), pointer(x), pointer(panels), nullptr, pointer(start)};
+    const bool half = wantsHalf();
+    context->saved_data["half"] = half;
+    auto panels = packed(weight, true, half), start = paddedRow(bias.value_or(at::Tensor()));
+    LinearProblem p{weight.size(1), weight.size(0), half, pointer(x), panelsOf(panels), nullptr, pointer(start)};
     countOperations(2 * double(x.numel()) * double(p.outputs));
     parallelRows(x.numel() / p.inputs, [&](int64_t begin, int64_t end) {
       kernels().linearForward(p, y.mutable_data_ptr<float>(), begin, end);
@@ -122,9 +132,10 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     const bool toX = context->needs_input_grad(0), toWeight = context->needs_input_grad(1);
     const bool toBias = context->saved_data["bias"].toBool() && context->needs_input_grad(2);
     auto dy = grads[0].contiguous();
-    auto panels = toX ? packed(weight, false) : at::Tensor();
+    const bool half = context->saved_data["half"].toBool();
+    auto panels = toX ? packed(weight, false, half) : at::Tensor();
     auto dx = toX ? at::empty_like(x) : at::Tensor();
-    LinearProblem p{weight.size(1), weight.size(0), pointer(x), nullptr, pointer(panels), nullptr};
+    LinearProblem p{weight.size(1), weight.size(0), half, pointer(x), nullptr, panelsOf(panels), nullptr};
     const int64_t rows = x.numel() / p.inputs, steps = (rows + rowStep - 1) / rowStep;
     const int64_t matrix = p.outputs * kernels().padded(p.inputs);
     Chunks chunks(steps, rows, (toWeight ? matrix : 0) + kernels().padded(p.outputs));
@@ -179,9 +190,9 @@ struct FeedForwardFunction : torch::autograd::Function<FeedForwardFunction> {
     std::vector<at::Tensor> held;
     std::vector<uint64_t> hiddenKeys, outKeys;
 
-    const float* hold(at::Tensor tensor) {
+    const at::Tensor& hold(at::Tensor tensor) {
       held.push_back(std::move(tensor));
-      return pointer(held.back());
+      return held.back();
     }
 
     /// tensors: x, gain, offset, up, its bias, down, its bias; undefined where there is none.
@@ -189,11 +200,13 @@ struct FeedForwardFunction : torch::autograd::Function<FeedForwardFunction> {
       auto& p = problem;
       const auto &x = tensors[0], &up = tensors[3], &down = tensors[5];
       p.width = up.size(1), p.hidden = up.size(0), p.x = pointer(x);
-      p.gain = hold(paddedRow(tensors[1])), p.offset = hold(paddedRow(tensors[2]));
+      p.half = context->saved_data["half"].toBool();
+      p.gain = pointer(hold(paddedRow(tensors[1]))), p.offset = pointer(hold(paddedRow(tensors[2])));
       p.eps = float(context->saved_data["eps"].toDouble());
-      p.up = hold(packed(up, true)), p.upBias = hold(paddedRow(tensors[4]));
-      p.down = hold(packed(down, true)), p.downBias = hold(paddedRow(tensors[6]));
-      if (backward) p.upBack = hold(packed(up, false)), p.downBack = hold(packed(down, false));
+      auto panels = [&](const at::Tensor& x, bool transposed) { return panelsOf(hold(packed(x, transposed, p.half))); };
+      p.up = panels(up, true), p.upBias = pointer(hold(paddedRow(tensors[4])));
+      p.down = panels(down, true), p.downBias = pointer(hold(paddedRow(tensors[6])));
+      if (backward) p.upBack = panels(up, false), p.downBack = panels(down, false);
       p.activation = Activation(context->saved_data["activation"].toInt());
       Rate rate(context->saved_data["rate"].toDouble());
       p.dropThreshold = rate.threshold, p.keepScale = rate.keepScale;
@@ -219,6 +232,7 @@ struct FeedForwardFunction : torch::autograd::Function<FeedForwardFunction> {
     context->save_for_backward(tensors);
     context->saved_data["eps"] = eps;
     context->saved_data["activation"] = activation;
+    context->saved_data["half"] = wantsHalf();
     context->saved_data["rate"] = rate;
     if (rows) context->saved_data["rows"] = *rows;
     context->saved_data["hiddenKey"] = hiddenKey;
@@ -331,8 +345,7 @@ ct_tensor ct_linear(ct_tensor x, ct_tensor weight, ct_tensor bias) {
     // A few rows are not worth packing a large matrix.
     const bool wins = fits && (w.numel() <= 1 << 15 || a.numel() / w.size(1) >= 32);
     if (wins && a.is_cpu() && isPlain(w) && isPlain(b)) {
-      // Under autocast inputs may be bfloat16. These products are of float32 all the same: they are faster
-      // than the library's of bfloat16.
+      // Under autocast inputs may be bfloat16, while the stream stays float32.
       if (a.scalar_type() == at::kBFloat16) a = a.to(at::kFloat);
       if (isPlain(a)) return LinearFunction::apply(a, w, b);
     }

@@ -113,8 +113,9 @@ constexpr int scanTokens = 32;
 /// x W^T + b over rows. Packed matrices are written by `packPanels`; a bias has `padded` elements.
 struct LinearProblem {
   int64_t inputs, outputs;
+  bool half;  // products of bfloat16, sums of float32
   const float* x;
-  const float *forward, *backward;  // W^T [inputs, outputs] and W [outputs, inputs], packed
+  const uint32_t *forward, *backward;  // W^T [inputs, outputs] and W [outputs, inputs], packed
   const float* bias;                // or null
 };
 
@@ -130,11 +131,13 @@ enum class Activation : int { gelu = 0, geluTanh = 1, relu = 2 };
 /// x + drop(down(drop(activation(up(norm(x)))))), the feed-forward branch of a block: x [examples, length, width].
 struct FeedForwardProblem {
   int64_t examples, length, width, hidden;
+  bool half;  // as in LinearProblem
   const float* x;
   const float *gain, *offset;  // `padded`; null for no norm
   float eps;
-  const float *up, *upBack, *upBias;        // packed [width, hidden] and [hidden, width]; `padded`
-  const float *down, *downBack, *downBias;  // packed [hidden, width] and [width, hidden]; `padded`
+  const uint32_t *up, *upBack;      // packed [width, hidden] and [hidden, width]
+  const uint32_t *down, *downBack;  // packed [hidden, width] and [width, hidden]
+  const float *upBias, *downBias;   // `padded`
   Activation activation;
   uint32_t dropThreshold;
   float keepScale;
@@ -208,9 +211,9 @@ struct Kernels {
 
   /// A width rounded up to whole vectors.
   int64_t (*padded)(int64_t width);
-  /// Packs B [depth, columns] for products: depth * padded(columns) floats.
+  /// Packs B [depth, columns] for products: depth * padded(columns) words; of bfloat16 (depth + 1) / 2 as many.
   void (*packPanels)(const float* b, int64_t rowStride, int64_t columnStride, int64_t depth, int64_t columns,
-                     float* target);
+                     bool half, uint32_t* target);
   /// Writes rows [begin, end) of y.
   void (*linearForward)(const LinearProblem&, float* y, int64_t begin, int64_t end);
   /// Writes rows [begin, end) of dx, adds those rows' part to dWeight [outputs, padded(inputs)] and dBias
