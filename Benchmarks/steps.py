@@ -16,8 +16,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CONFIGS = {
     "small": dict(layers=2, width=64, heads=2, mlp=128, recipe="small", classes=2,
                   settings=["model.activation=gelu_tanh", "model.classifier_pool=MEAN"]),
-    "text": dict(layers=4, width=256, heads=4, mlp=1024, recipe="released", classes=2,
-                 settings=["model.activation=gelu_tanh"]),
+    "text": dict(layers=4, width=256, heads=4, mlp=1024, recipe="paper", classes=2,
+                 settings=["model.emb_dim=256", "model.num_heads=4", "model.qkv_dim=256", "model.mlp_dim=1024",
+                           "model.num_layers=4", "model.classifier_pool=FIRST"]),
 }
 
 

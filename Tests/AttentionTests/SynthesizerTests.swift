@@ -124,7 +124,9 @@ import Testing
     arguments: [false, true], [[12, 12, 12, 12], [12, 7, 1, 12]])
   func together(causal: Bool, lengths: [Int]) throws {
     let mixer = try synthesizer("factorized_random", dots: false, causal: causal)
-    #expect(Synthesizer.together(4, width: 4) == 4 && Synthesizer.together(7, width: 100) == 1)
+    #expect(
+      Synthesizer.together(4, width: 4) == 4 && Synthesizer.together(7, width: 100) == 1
+        && Synthesizer.together(32, width: 32) == 8)
     let x = try Inputs.fill([4, 12, 8], 0.7, 0.1)
     let weights = try Inputs.fill([4, 12, 8], 1.3, 0.4)
     let run = { (rows: [Int]) in

@@ -64,9 +64,9 @@ struct Chunks {
   int64_t units, count, floats;
   at::Tensor buffer;
 
-  /// At most 64 MiB of buffers, but for very large matrices; a chunk has some 200 rows and a unit at least.
+  /// At most 32 MiB of buffers, but for very large matrices; a chunk has some 200 rows and a unit at least.
   Chunks(int64_t units, int64_t rows, int64_t floats) : units(units), floats(floats) {
-    const int64_t fitting = std::clamp<int64_t>((int64_t(16) << 20) / std::max<int64_t>(floats, 1), 8, 64);
+    const int64_t fitting = std::clamp<int64_t>((int64_t(8) << 20) / std::max<int64_t>(floats, 1), 8, 64);
     count = std::min({fitting, units, std::max<int64_t>(rows / 200, 1)});
     buffer = at::empty({count * floats}, at::kFloat);
   }
