@@ -3,7 +3,7 @@ import Tensors
 /// BigBird: blocks attend to their neighbours, to the first and last block, and to random blocks.
 ///
 /// In units of blocks of b tokens, row block r attends to {r-1, r, r+1}, to the two global blocks and to
-/// R random ones; the global blocks attend to all. Time is O(L·b·(5+R)·D) and memory O(L·b·(5+R)). The
+/// R random ones; the global blocks attend to all. Time is O(L·b·(5+R)·D) and memory O(L·D). The
 /// last global block is the one that holds a row's last token, so padding changes nothing. Random
 /// blocks: row block r has an order of all blocks, drawn once per layer for the longest sequence, and
 /// takes the first R of it that exist and are not attended anyway. Each key counts once.
@@ -41,7 +41,7 @@ public struct BigBird: Mixer {
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "bigbird", summary: "window, global and random blocks", time: "L (5+R)b d",
-    memory: "L (5+R)b", directions: [.bidirectional], paper: "2007.14062")
+    memory: "L d", directions: [.bidirectional], paper: "2007.14062")
   /// Blocks of 64, three random ones.
   public static let defaults = Configuration()
 

@@ -4,7 +4,7 @@ import Tensors
 ///
 /// Query blocks of h x w pixels; keys are the block and the flange, in `2d` f rows and columns around it
 /// (above, left and right in the causal form), in `1d` f pixels before it (and behind). Time is
-/// O(L·(block + flange)·D), memory O(L·(block + flange)). The causal order is the raster over blocks, then
+/// O(L·(block + flange)·D), memory O(L·D). The causal order is the raster over blocks, then
 /// within a block: what is earlier in it may be attended. The image is the smallest square that
 /// holds the longest length. Positions without a token are not attended.
 ///
@@ -48,7 +48,7 @@ public struct ImageTransformer: Mixer {
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "image_transformer", summary: "blocks of pixels with a flange", time: "L (b+f) d",
-    memory: "L (b+f)", directions: [.bidirectional, .causal], paper: "1802.05751")
+    memory: "L d", directions: [.bidirectional, .causal], paper: "1802.05751")
   /// Blocks of 8 x 8 with a flange of 4.
   public static let defaults = Configuration()
 

@@ -2,7 +2,7 @@ import Tensors
 
 /// Linformer: keys and values are projected along the sequence to a fixed length k.
 ///
-/// `softmax(Q (P K)ᵀ / √E) (P V)` takes O(L·k) time and memory. Keys and values at padded positions
+/// `softmax(Q (P K)ᵀ / √E) (P V)` takes O(L·k·D) time and O(L·D) memory. Keys and values at padded positions
 /// are zeroed before the projection, so the result does not depend on padding. Every output mixes all
 /// positions: the mechanism cannot be causal. Dropout on probabilities applies to the k slots.
 ///
@@ -34,7 +34,7 @@ public struct Linformer: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "linformer", summary: "keys and values projected to k", time: "L k d", memory: "L k",
+    name: "linformer", summary: "keys and values projected to k", time: "L k d", memory: "L d",
     directions: [.bidirectional], paper: "2006.04768")
   /// k = 256, padding left out.
   public static let defaults = Configuration()

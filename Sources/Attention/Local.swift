@@ -3,7 +3,7 @@ import Tensors
 /// Local attention: softmax in blocks of b tokens.
 ///
 /// A token attends to its own block, and to whole neighbouring blocks if asked to, in O(L·b·D) time
-/// and O(L·b) memory. Blocks begin at the first token, so padding behind a row changes nothing; keys
+/// and O(L·D) memory. Blocks begin at the first token, so padding behind a row changes nothing; keys
 /// at padded positions are not attended. The causal form looks back within the block and at blocks
 /// before.
 ///
@@ -40,7 +40,7 @@ public struct Local: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "local", summary: "softmax within blocks of b tokens", time: "L b d", memory: "L b",
+    name: "local", summary: "softmax within blocks of b tokens", time: "L b d", memory: "L d",
     directions: [.bidirectional, .causal], paper: "2011.04006")
   /// Blocks of 64 tokens, no neighbours.
   public static let defaults = Configuration()

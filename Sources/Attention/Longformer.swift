@@ -4,8 +4,8 @@ import Tensors
 ///
 /// A token attends to the w/2 tokens on each side (of every d-th with dilation d) and to the global
 /// tokens; a global token attends to all tokens through queries, keys and values of its own, which begin
-/// as copies of the others. Time is O(L·w·D + L·g·D), memory O(L·D). Padded keys are not attended. The causal form looks back only, at global tokens
-/// too.
+/// as copies of the others. Time is O(L·w·D + L·g·D), memory O(L·D). Padded keys are not
+/// attended. The causal form looks back only, at global tokens too.
 ///
 /// Beltagy and others 2020, arXiv 2004.05150, section 3.
 ///
@@ -41,7 +41,7 @@ public struct Longformer: Mixer {
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "longformer", summary: "sliding window and global tokens", time: "L (w+g) d",
-    memory: "L w", directions: [.bidirectional, .causal], paper: "2004.05150")
+    memory: "L d", directions: [.bidirectional, .causal], paper: "2004.05150")
   /// A window of 512, the first token global.
   public static let defaults = Configuration()
 

@@ -2,7 +2,7 @@ import Tensors
 
 /// Luna: the sequence is packed into p memory vectors, which every token then reads.
 ///
-/// `Y_P = Attention(P, X)`, `Y_X = Attention(X, Y_P)`, both softmax, in O(L·p·D) time and O(L·p) memory. The
+/// `Y_P = Attention(P, X)`, `Y_X = Attention(X, Y_P)`, both softmax, in O(L·p·D) time and O(L·D) memory. The
 /// memory goes from layer to layer: `P' = LayerNorm(P + Y_P)`; the first layer has a trained one. Only
 /// packing sees padding, and does not attend to it. Every output mixes all positions: the mechanism
 /// cannot be causal.
@@ -37,7 +37,7 @@ public struct Luna: Mixer {
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "luna", summary: "packed into p vectors, read back", time: "L p d",
-    memory: "L p", directions: [.bidirectional], paper: "2106.01540")
+    memory: "L d", directions: [.bidirectional], paper: "2106.01540")
   /// 128 memory vectors.
   public static let defaults = Configuration()
 

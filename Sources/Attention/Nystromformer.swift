@@ -3,7 +3,7 @@ import Tensors
 /// Nyströmformer: the softmax matrix from m landmarks, the means of m segments of the sequence.
 ///
 /// `softmax(Q K̃ᵀ) softmax(Q̃ K̃ᵀ)⁺ softmax(Q̃ Kᵀ) V` plus a depthwise convolution of V, in O(L·m·D) time and
-/// O(L·m) memory; the inverse is an iteration. A segment has the length that cuts the longest
+/// O(L·D) memory; the inverse is an iteration. A segment has the length that cuts the longest
 /// sequence in m, its landmark is the mean of its real tokens, and segments without tokens take no part:
 /// so padding changes nothing. Every output mixes all positions: the mechanism cannot be causal.
 /// Dropout on probabilities acts on the first factor. With segments of one token it is softmax attention
@@ -43,7 +43,7 @@ public struct Nystromformer: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "nystromformer", summary: "softmax from m landmarks", time: "L m d", memory: "L m",
+    name: "nystromformer", summary: "softmax from m landmarks", time: "L m d", memory: "L d",
     directions: [.bidirectional], paper: "2102.03902")
   /// 128 landmarks, convolution of 35, 6 iterations.
   public static let defaults = Configuration()

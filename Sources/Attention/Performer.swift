@@ -3,7 +3,7 @@ import Tensors
 /// Performer: softmax attention estimated by positive random features (FAVOR+).
 ///
 /// `exp(q·k / √E)` is the mean of `φ(q)·φ(k)` with `φ(x) = m^-½ exp(W u - |u|²/2 - c)`, `u = x E^-¼`, over
-/// Gaussian rows of W; time is O(L·m·E), memory O(L·m). Rows come in orthogonal groups. The constants c
+/// Gaussian rows of W; time is O(L·m·E), memory O(L·E). Rows come in orthogonal groups. The constants c
 /// cancel: the row maximum for queries, the maximum over all real keys for keys. The causal form uses
 /// 0 for keys, since a maximum over keys would tell of later ones. 1e-6 is added to every feature.
 ///
@@ -53,7 +53,7 @@ public struct Performer: Mixer {
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "performer", summary: "softmax by m random features", time: "L m d",
-    memory: "L m", directions: [.bidirectional, .causal], paper: "2009.14794",
+    memory: "L d", directions: [.bidirectional, .causal], paper: "2009.14794",
     attentionDropout: false)
   /// 256 features, orthogonal and uniformly distributed.
   public static let defaults = Configuration()

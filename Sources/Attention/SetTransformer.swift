@@ -39,7 +39,7 @@ public struct SetTransformer: Architecture {
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "set_transformer", summary: "attention via m trained points", time: "L m d",
-    memory: "L m", directions: [.bidirectional], paper: "1810.00825")
+    memory: "L d", directions: [.bidirectional], paper: "1810.00825")
   /// 32 points, with layer norms.
   public static let defaults = Configuration()
 

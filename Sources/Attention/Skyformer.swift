@@ -3,7 +3,7 @@ import Tensors
 /// Skyformer: kernelized attention from m sampled queries and keys.
 ///
 /// The Gaussian kernel of all queries and keys is approximated through m landmarks W, half of them queries and
-/// half keys: `κ(Q, W) (κ(W, W) + γ I)⁻¹ κ(W, K) V`, in O(L·m·D) time and O(L·m) memory; the inverse is an
+/// half keys: `κ(Q, W) (κ(W, W) + γ I)⁻¹ κ(W, K) V`, in O(L·m·D) time and O(L·D) memory; the inverse is an
 /// iteration on the matrix scaled by its row sums. Landmarks are sampled among a row's real tokens: new ones in
 /// every training step, by step and example; evaluation uses numbers of the checkpoint. A token that is
 /// sampled several times is computed once. Padded keys are not attended. Every output mixes all
@@ -38,7 +38,7 @@ public struct Skyformer: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "skyformer", summary: "Gaussian kernel from m landmarks", time: "L m d", memory: "L m",
+    name: "skyformer", summary: "Gaussian kernel from m landmarks", time: "L m d", memory: "L d",
     directions: [.bidirectional], paper: "2111.00035",
     attentionDropout: false)
   /// 128 landmarks.

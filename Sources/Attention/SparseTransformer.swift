@@ -7,7 +7,7 @@ import Tensors
 /// - `fixed`: near is the token's own block of s; far are the last c tokens of every block.
 ///
 /// Two layers, near then far, reach every earlier token through the residual stream. With s ~ √L time
-/// and memory are O(L·√L). The published form is causal; the bidirectional one looks both ways. Padded
+/// is O(L·√L·D), memory O(L·D). The published form is causal; the bidirectional one looks both ways. Padded
 /// keys are not attended; a token with no far key (`heads` other than `union`) gets zeros.
 ///
 /// Child and others 2019, arXiv 1904.10509, section 4.
@@ -69,7 +69,7 @@ public struct SparseTransformer: Mixer {
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "sparse_transformer", summary: "blocks and summaries, or strides",
-    time: "L^1.5 d", memory: "L^1.5", directions: [.bidirectional, .causal],
+    time: "L^1.5 d", memory: "L d", directions: [.bidirectional, .causal],
     paper: "1904.10509")
   /// Fixed pattern, blocks of 64, summaries of 8.
   public static let defaults = Configuration()

@@ -29,7 +29,7 @@ public struct Taylor: Mixer {
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "taylor", summary: "softmax, polynomial of degree p", time: "L d^p d",
-    memory: "L d^p", directions: [.bidirectional, .causal], paper: "2302.13214",
+    memory: "L d", directions: [.bidirectional, .causal], paper: "2302.13214",
     attentionDropout: false)
   /// Degree 2, logits within 1.
   public static let defaults = Configuration()

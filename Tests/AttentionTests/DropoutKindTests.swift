@@ -56,7 +56,7 @@ private final class RecordingContext: Context {
     let inside = [
       "transformer", "low_rank", "looped", "local", "sparse_transformer", "longformer", "bigbird",
       "linformer", "luna", "image_transformer", "memory_compressed", "informer", "set_transformer",
-      "kernelized", "nystromformer",
+      "kernelized", "nystromformer", "sinkhorn", "reformer", "routing_transformer",
     ].contains(mechanism.name)
     let probability: Set<String> =
       mechanism.attentionDropout && !inside ? ["attention.probability"] : []
