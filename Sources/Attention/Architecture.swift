@@ -18,9 +18,16 @@ public protocol Architecture: Encoder {
   static var mechanism: Mechanism { get }
   /// The keys' defaults.
   static var defaults: Configuration { get }
+  /// Whether it is made of blocks that can be run again in the backward pass.
+  static var recomputes: Bool { get }
 
   /// Parameters drawn by key; sizes that follow from length come from `model.maxLength`.
   init(_ configuration: Configuration, _ model: ModelConfiguration, key: RandomKey) throws
+}
+
+extension Architecture {
+  /// Most have a form of their own.
+  public static var recomputes: Bool { false }
 }
 
 /// One line of the registry: an architecture and how to build it.
@@ -30,10 +37,12 @@ public struct ArchitectureEntry: Sendable {
   let keys: @Sendable () throws -> [String: ConfigurationValue]
   let build: @Sendable (ModelConfiguration, RandomKey) throws -> any Encoder
   let check: @Sendable ([String: ConfigurationValue]) throws -> Void
+  let recomputes: Bool
 
   init<Kind: Architecture & SendableMetatype>(_ kind: Kind.Type) {
     let mechanism = kind.mechanism
     self.mechanism = mechanism
+    recomputes = kind.recomputes
     keys = { try values(Kind.defaults) }
     build = { model, key in
       try Kind(
@@ -61,17 +70,20 @@ struct EncoderChoice {
   let check: ([String: ConfigurationValue]) throws -> Void
   let build: (ModelConfiguration, RandomKey) throws -> any Encoder
   let keys: () throws -> [String: ConfigurationValue]
+  let recomputes: Bool
 
   /// - Throws: `AttentionError` with code `usage`, naming all models.
   init(_ name: String) throws {
     if let entry = architectures.first(where: { $0.mechanism.name == name }) {
       (mechanism, check, build, keys) = (entry.mechanism, entry.check, entry.build, entry.keys)
+      recomputes = entry.recomputes
       return
     }
     guard let entry = mixers.first(where: { $0.mechanism.name == name }) else {
       throw AttentionError.unknownModel(name, known: mechanisms.map(\.name))
     }
     (mechanism, check, keys) = (entry.mechanism, entry.check, entry.keys)
+    recomputes = true
     build = { try StandardEncoder($0, key: $1) }
   }
 }

@@ -39,6 +39,13 @@ public struct AttentionError: Error, Sendable, Equatable, CustomStringConvertibl
       hint: "see: lra-train models")
   }
 
+  static func noRecompute(_ model: String) -> AttentionError {
+    AttentionError(
+      code: .usage,
+      message: "train.recompute: true is not for \(model): it has no blocks to run again",
+      hint: "leave it out, or lower train.batch_size or raise train.accumulate to save memory")
+  }
+
   static func notCausal(_ model: String) -> AttentionError {
     AttentionError(
       code: .usage, message: "\(model) cannot be causal", hint: "use --set model.causal=false")

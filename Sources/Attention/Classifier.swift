@@ -45,6 +45,9 @@ public struct Classifier: Module {
     guard (1...2).contains(model.numTowers) else { throw AttentionError.towers(model.numTowers) }
     let choice = try EncoderChoice(model.modelType)
     try choice.check(model.attention)
+    if model.recompute && !choice.recomputes {
+      throw AttentionError.noRecompute(model.modelType)
+    }
     if model.causal && !choice.mechanism.directions.contains(.causal) {
       throw AttentionError.notCausal(model.modelType)
     }

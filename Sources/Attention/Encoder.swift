@@ -73,8 +73,10 @@ public struct StandardEncoder: Encoder {
   public func callAsFunction(_ ids: Tensor, _ context: Context) throws -> (Tensor, Context) {
     var (x, context) = try embedding(ids, context)  // [B, L, D]
     for layer in 0..<model.numLayers {
-      x = try blocks[model.tiedWeights ? 0 : layer](x, context, layer: layer)
+      let block = blocks[model.tiedWeights ? 0 : layer]
+      x = try context.recomputing(x, model) { [context] in try block($0, context, layer: layer) }
     }
+    context.endLayers()
     return (try norm?(x) ?? x, context)
   }
 

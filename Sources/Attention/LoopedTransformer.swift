@@ -21,6 +21,8 @@ public struct LoopedTransformer: Architecture {
   public static let mechanism = Mechanism(
     name: "looped", summary: "T turns of the same blocks", time: "T L^2 d",
     memory: "T L d", directions: [.bidirectional, .causal], paper: "2311.12424")
+  /// Its blocks are those of the standard encoder.
+  public static let recomputes = true
   /// Four turns of softmax attention.
   public static let defaults = Configuration()
 
@@ -57,9 +59,11 @@ public struct LoopedTransformer: Architecture {
       if turn > 0 { z = try z + x }
       // Random numbers differ from turn to turn.
       for (index, block) in blocks.enumerated() {
-        z = try block(z, context, layer: turn * blocks.count + index)
+        let layer = turn * blocks.count + index
+        z = try context.recomputing(z, block.model) { try block($0, context, layer: layer) }
       }
     }
+    context.endLayers()
     return (try norm?(z) ?? z, context)
   }
 

@@ -39,6 +39,8 @@ public struct LowRankTransformer: Architecture {
   public static let mechanism = Mechanism(
     name: "low_rank", summary: "softmax, all matrices of rank r", time: "L^2 d",
     memory: "L d", directions: [.bidirectional, .causal], paper: "1910.13923")
+  /// Its blocks are those of the standard encoder.
+  public static let recomputes = true
   /// Rank 16.
   public static let defaults = Configuration()
 

@@ -83,6 +83,8 @@ public struct ModelConfiguration: Sendable {
   public var attentionDropoutRate = 0.1
   /// Whether all blocks share one set of weights.
   public var tiedWeights = false
+  /// Whether training keeps only the inputs of blocks, and runs them again in the backward pass.
+  public var recompute = false
   /// Whether a token sees only itself and earlier ones.
   public var causal = false
   /// Rank of the factors of the encoder's linear layers, where they save parameters; 0 for whole matrices

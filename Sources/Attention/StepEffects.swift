@@ -7,6 +7,7 @@ import Tensors
 public final class StepEffects {
   private var losses: [Tensor] = []
   private var statistics: [Statistic] = []
+  private var isCounting = true
 
   /// Sums over the examples of a step, and what is done with them at its end.
   private struct Statistic {
@@ -27,11 +28,23 @@ public final class StepEffects {
   func add(statistic sums: Tensor, of owner: Parameter, apply: @escaping (Tensor) throws -> Void)
     throws
   {
+    guard isCounting else { return }
     guard let index = statistics.firstIndex(where: { $0.owner === owner }) else {
       statistics.append(Statistic(owner: owner, sums: sums, apply: apply))
       return
     }
     statistics[index].sums = try statistics[index].sums + sums
+  }
+
+  /// Runs a part of a model and gives its auxiliary losses apart from the others.
+  ///
+  /// - Parameter counting: whether its statistics count; they do not when a part is run again.
+  func apart<Result>(counting: Bool, _ body: () throws -> Result) throws -> (Result, Tensor?) {
+    let (losses, isCounting) = (losses, isCounting)
+    (self.losses, self.isCounting) = ([], counting)
+    defer { (self.losses, self.isCounting) = (losses, isCounting) }
+    let result = try body()
+    return (result, try takeAuxiliaryLoss())
   }
 
   /// The sum of all auxiliary losses since the last call; nil when there are none.

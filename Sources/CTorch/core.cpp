@@ -49,6 +49,8 @@ using namespace ct;
 
 const char* ct_error_message(void) { return lastError.c_str(); }
 
+void ct_fail(const char* message) { fail(message); }
+
 const char* ct_version(void) { return TORCH_VERSION; }
 
 int ct_start(void) {
@@ -105,6 +107,8 @@ int ct_to_host(ct_tensor handle, void* data, size_t bytes) {
 void ct_free(ct_tensor handle) {
   c10::intrusive_ptr<at::TensorImpl>::reclaim(reinterpret_cast<at::TensorImpl*>(handle));
 }
+
+ct_tensor ct_share(ct_tensor handle) { return give(tensor(handle)); }
 
 int ct_dims(ct_tensor handle) { return int(tensor(handle).dim()); }
 

@@ -16,6 +16,8 @@ int ct_set_requires_grad(ct_tensor handle, int on) {
   return guardedStatus([&] { tensor(handle).set_requires_grad(on != 0); });
 }
 
+int ct_requires_grad(ct_tensor handle) { return tensor(handle).requires_grad(); }
+
 int ct_set_grad_enabled(int on) {
   int before = at::GradMode::is_enabled();
   at::GradMode::set_enabled(on != 0);

@@ -6,6 +6,9 @@ extension Tensor {
     guard ct_set_requires_grad(handle, on ? 1 : 0) == 0 else { throw TensorError.last }
   }
 
+  /// Whether it asked for a gradient, or comes of something that did.
+  public var requiresGradient: Bool { ct_requires_grad(handle) != 0 }
+
   /// Adds the gradients of this scalar to every leaf that asked for one.
   public func backward() throws {
     guard ct_backward(handle) == 0 else { throw TensorError.last }

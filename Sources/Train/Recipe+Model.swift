@@ -51,6 +51,7 @@ extension Recipe {
     configuration.attentionDropoutRate = model.attentionDropoutRate
     configuration.tiedWeights = model.tiedWeights
     configuration.causal = model.causal
+    configuration.recompute = train.recompute
     configuration.lowRank = model.lowRank
     configuration.lowRankInit = .init(rawValue: model.lowRankInit) ?? .random
     configuration.attention = model.attention.compactMapValues(\.configurationValue)
@@ -82,7 +83,6 @@ extension Recipe {
   ///   code `usage` for what is not built and for a run that is not there.
   public func check() throws {
     try Classifier.check(modelConfiguration)
-    if train.recompute { throw TrainError.noRecompute }
     if pruning?.kind == .heads { try requireHeads() }
     for path in [train.initial, train.teacher] where !path.isEmpty { _ = try Run(path) }
   }

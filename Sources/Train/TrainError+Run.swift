@@ -1,9 +1,4 @@
 extension TrainError {
-  /// Activations cannot be computed again in this version.
-  static let noRecompute = TrainError(
-    .usage, "train.recompute: true is not available: activations are kept",
-    next: "leave it out, or lower train.batch_size or raise train.accumulate to save memory")
-
   /// A model whose attention has no heads that can be taken out.
   static func noHeads(_ model: String, lowRank: Int) -> TrainError {
     TrainError(

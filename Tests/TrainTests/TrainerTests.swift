@@ -28,6 +28,29 @@ struct TrainerTests {
     #expect(largestDifference(try one.weights(step: 4), try four.weights(step: 4)) < 1e-6)
   }
 
+  @Test("blocks that are run again in the backward pass change no bit of a run")
+  func recompute() throws {
+    let kept = try TinyRun { $0.train.numTrainSteps = 4 }
+    let again = try TinyRun {
+      $0.train.numTrainSteps = 4
+      $0.train.recompute = true
+    }
+    try kept.train()
+    try again.train()
+    #expect(try kept.metrics().map(\.loss) == again.metrics().map(\.loss))
+    #expect(largestDifference(try kept.weights(step: 4), try again.weights(step: 4)) == 0)
+    // Products in bfloat16 are so again in the backward pass.
+    let runs = try [false, true].map { recompute in
+      try TinyRun {
+        $0.train.numTrainSteps = 4
+        $0.train.precision = "bfloat16"
+        $0.train.recompute = recompute
+      }
+    }
+    try runs.forEach { try $0.train() }
+    #expect(try runs[0].metrics().map(\.loss) == runs[1].metrics().map(\.loss))
+  }
+
   @Test("the best is the highest accuracy, then the lower loss, then the earlier step")
   func best() {
     let eval = Recipe.EvalPart()

@@ -29,6 +29,8 @@ typedef enum {
 
 /// The message of the last failure on this thread.
 const char *ct_error_message(void);
+/// Leaves a message for it, from a function that the shim calls.
+void ct_fail(const char *message);
 
 /// Checks that the loaded libtorch has the version this shim was compiled against, and installs the
 /// caching allocator. Call it first. Non-zero with a message: 1 when the versions differ, 2 when LRA_CPU names no usable tier.
@@ -63,6 +65,8 @@ ct_tensor ct_from_host(const void *data, size_t bytes, const int64_t *sizes, int
 /// Copies a tensor's elements, row-major, to host memory of exactly `bytes`.
 int ct_to_host(ct_tensor tensor, void *data, size_t bytes);
 void ct_free(ct_tensor tensor);
+/// Another handle of the same tensor.
+ct_tensor ct_share(ct_tensor tensor);
 
 int ct_dims(ct_tensor tensor);
 int64_t ct_size(ct_tensor tensor, int dim);

@@ -8,6 +8,8 @@ extern "C" {
 #endif
 
 int ct_set_requires_grad(ct_tensor tensor, int on);
+/// Whether a backward pass would give the tensor a gradient.
+int ct_requires_grad(ct_tensor tensor);
 /// Sets gradient recording for this thread; returns what it was.
 int ct_set_grad_enabled(int on);
 ct_tensor ct_detach(ct_tensor tensor);
@@ -18,6 +20,15 @@ ct_tensor ct_grad(ct_tensor tensor);
 /// Replaces the gradient of a leaf.
 int ct_set_grad(ct_tensor tensor, ct_tensor grad);
 void ct_clear_grad(ct_tensor tensor);
+
+/// Part of a model: writes its results, at most `most`, and returns their number, or -1 after ct_fail. It takes over the
+/// handles of its inputs. `again` is 1 in the backward pass.
+typedef int (*ct_part)(void *context, const ct_tensor *inputs, int count, ct_tensor *outputs, int most, int again);
+/// Results of a part of which only the inputs are kept: the backward pass calls it again. At least one input must
+/// require a gradient for the part's parameters to get theirs. `release` is called once, when no pass needs `context`
+/// any more. Returns the number of results, or -1.
+int ct_recompute(ct_part part, void *context, void (*release)(void *), const ct_tensor *inputs, int count,
+                 ct_tensor *outputs, int most);
 
 /// Enters bfloat16 autocast on a device; leave it with `ct_autocast_end`.
 int ct_autocast_begin(int device);
