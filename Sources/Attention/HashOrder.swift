@@ -41,7 +41,7 @@ struct HashOrder {
     }
     var builder = AttentionPlan.Builder()
     let avoided = unmasked ? 0 : countsOnce ? max(1, rounds - 1) : 1
-    let wraps = avoided > 0 && orders.joined().contains { $0.wraps }
+    let wraps = countsOnce && rounds > 1 && orders.joined().contains { $0.wraps }
     builder.avoidances = Array(repeating: .init(), count: wraps ? 2 * avoided : avoided)
     for rounds in orders {
       for round in rounds.indices { add(round, of: rounds, avoided, to: &builder) }
@@ -55,48 +55,45 @@ struct HashOrder {
     _ index: Int, of rounds: [Round], _ avoided: Int, to builder: inout AttentionPlan.Builder
   ) {
     let round = rounds[index]
-    let count = round.tokens.count
-    for block in 0..<((count + chunk - 1) / chunk) {
+    for block in 0..<((round.tokens.count + chunk - 1) / chunk) {
       let own = round.ranks(of: block)
       let back = round.before(block)
       let other = back == block ? 0..<0 : round.ranks(of: back)
       let queries = round.tokens[own]
       let keys = round.tokens[own] + round.tokens[other]
+      let bounds = queries.map { seen(by: $0, in: round) }
       builder.add(
-        round: index, queries: queries,
-        lows: unmasked ? own.map { _ in 0 } : queries.map { round.first[Int($0)] },
-        highs: unmasked
-          ? own.map { _ in Int32.max }
-          : causal ? own.map(Int32.init) : queries.map { round.last[Int($0)] },
+        round: index, queries: queries, lows: bounds.map(\.low), highs: bounds.map(\.high),
         keys: keys, codes: own.map(Int32.init) + other.map(Int32.init))
       for place in 0..<avoided {
-        if index == 0 || !countsOnce {
-          // Itself, unless it never meets another.
-          let isSelf = place == 0
-          for token in queries {
-            let rank = round.rank[Int(token)]
-            let avoids = isSelf && !(index == 0 && isLonely(token, rounds))
-            builder.avoidances[place].add(avoids ? (rank, rank) : Round.nothing)
-          }
-          builder.avoidances[place].codes.append(contentsOf: keys.map { round.rank[Int($0)] })
-        } else {
-          // Whom it met in an earlier round, itself among them.
-          let earlier = rounds[place]
-          for token in queries {
-            builder.avoidances[place].add(place < index ? earlier.met(token) : Round.nothing)
-          }
-          builder.avoidances[place].codes.append(contentsOf: keys.map { earlier.rank[Int($0)] })
-        }
+        let ranks = index > 0 && countsOnce ? rounds[place].rank : round.rank
+        builder.avoidances[place].add(
+          queries.map { self.avoided(by: $0, place, index, rounds) },
+          codes: keys.map { ranks[Int($0)] })
         guard builder.avoidances.count > avoided else { continue }
         let earlier = rounds[place]
-        for token in queries {
-          let avoids = countsOnce && place < index
-          builder.avoidances[avoided + place].add(avoids ? earlier.wrapped(token) : Round.nothing)
-        }
-        builder.avoidances[avoided + place].codes.append(
-          contentsOf: keys.map { earlier.rank[Int($0)] })
+        builder.avoidances[avoided + place].add(
+          queries.map { place < index ? earlier.wrapped($0) : Round.nothing },
+          codes: keys.map { earlier.rank[Int($0)] })
       }
     }
+  }
+
+  /// The ranks that a token sees in its own chunk and the one before.
+  private func seen(by token: Int32, in round: Round) -> (low: Int32, high: Int32) {
+    if unmasked { return (0, .max) }
+    return (round.first[Int(token)], (causal ? round.rank : round.last)[Int(token)])
+  }
+
+  /// What a token avoids in a round: itself, unless it never meets another, or whom it met in an earlier
+  /// round, itself among them.
+  private func avoided(by token: Int32, _ place: Int, _ index: Int, _ rounds: [Round])
+    -> (low: Int32, high: Int32)
+  {
+    if index > 0 && countsOnce { return place < index ? rounds[place].met(token) : Round.nothing }
+    guard place == 0 && !(index == 0 && isLonely(token, rounds)) else { return Round.nothing }
+    let rank = rounds[index].rank[Int(token)]
+    return (rank, rank)
   }
 
   /// Whether a token meets nobody but itself in any round.
@@ -184,8 +181,9 @@ struct HashOrder {
 }
 
 extension AttentionPlan.Avoidance {
-  fileprivate mutating func add(_ bounds: (low: Int32, high: Int32)) {
-    lows.append(bounds.low)
-    highs.append(bounds.high)
+  fileprivate mutating func add(_ bounds: [(low: Int32, high: Int32)], codes: [Int32]) {
+    lows += bounds.map(\.low)
+    highs += bounds.map(\.high)
+    self.codes += codes
   }
 }
