@@ -49,7 +49,7 @@ public struct Sinkhorn: Mixer {
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "sinkhorn", summary: "own block and a softly sorted one", time: "L 2b d",
-    memory: "L d + n^2", directions: [.bidirectional, .causal], paper: "2002.11296")
+    memory: "L d+n^2", directions: [.bidirectional, .causal], paper: "2002.11296")
   /// Blocks of 64, 8 iterations at temperature 0.75.
   public static let defaults = Configuration()
 
