@@ -56,14 +56,17 @@ struct Heads: Module {
 
   /// Queries, keys and values apart and widened: packed [B, L, 3, H, E] to three [B, H, L, E].
   func parts(_ packed: Tensor) throws -> (Tensor, Tensor, Tensor) {
-    let parts = try packed.widened().unbound(2).map { try $0.transposed(1, 2) }
+    try apart(packed.widened())
+  }
+
+  /// The same in the type that they have.
+  func apart(_ packed: Tensor) throws -> (Tensor, Tensor, Tensor) {
+    let parts = try packed.unbound(2).map { try $0.transposed(1, 2) }
     return (parts[0], parts[1], parts[2])
   }
 
-  /// A projection [B, L, H E], apart for each head: [B, H, L, E].
-  func parted(_ x: Tensor) throws -> Tensor {
-    try x.widened().reshaped([x.size(0), x.size(1), numHeads, width]).transposed(1, 2)
-  }
+  /// A projection [B, L, H E], widened and apart for each head: [B, H, L, E].
+  func parted(_ x: Tensor) throws -> Tensor { try x.widened().apart(heads: numHeads) }
 
   /// [B, L, H, E] to [B, L, D].
   func merged(_ attended: Tensor) throws -> Tensor {
@@ -78,5 +81,12 @@ struct Heads: Module {
   var parameters: [NamedParameter] {
     query.parameters.prefixed("q") + key.parameters.prefixed("k") + value.parameters.prefixed("v")
       + out.parameters.prefixed("out")
+  }
+}
+
+extension Tensor {
+  /// A projection [B, L, H E], apart for each head: [B, H, L, E].
+  func apart(heads: Int) throws -> Tensor {
+    try reshaped([size(0), size(1), heads, size(2) / heads]).transposed(1, 2)
   }
 }

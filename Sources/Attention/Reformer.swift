@@ -100,7 +100,8 @@ public struct Reformer: Mixer {
 
   /// [B, L, D] to [B, L, D].
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
-    let (q, v) = (try split(query, x), try split(value, x))  // [B, H, L, E]
+    let h = model.numHeads
+    let (q, v) = (try query(x).apart(heads: h), try value(x).apart(heads: h))  // [B, H, L, E]
     guard let out else { return try attendUnmasked(q, v, context, layer: layer) }
     let wide = try q.widened()
     let drawn =
@@ -180,11 +181,6 @@ public struct Reformer: Mixer {
     let first = (root + 1) / 2 * 2
     let second = ((buckets + first - 1) / first + 1) / 2 * 2
     return [first, second]
-  }
-
-  private func split(_ linear: Linear, _ x: Tensor) throws -> Tensor {
-    try linear(x).reshaped([x.size(0), x.size(1), model.numHeads, model.headWidth])
-      .transposed(1, 2)
   }
 
   /// As released; see `Configuration.unmasked`.

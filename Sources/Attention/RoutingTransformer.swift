@@ -117,7 +117,8 @@ public struct RoutingTransformer: Mixer {
       .picked((rows + bases).reshaped([-1]), 0).reshaped([b, h, clusters * w, q.size(3)])
     let outputs = try context.attended(
       picked, k, v, by: plan(columns, context), scale: heads.scale, dropout: dropoutRate,
-      layer: layer)  // [B, H, C w, E]
+      layer: layer
+    ).to(q.elementType)  // [B, H, C w, E]
     let places = try rows.reshaped([b, h, clusters * w, 1])
     let sums = try Tensor.zeros([b, h, length, e], q.elementType, on: q.device)
       .adding(outputs, at: places.expanded([b, h, clusters * w, e]), 2)

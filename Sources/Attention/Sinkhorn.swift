@@ -88,12 +88,12 @@ public struct Sinkhorn: Mixer {
       let (q, k, v) = try heads.parts(qkv)  // [B, H, L, E] each
       return try heads.merged(attendSum(q, k, v, context, layer: layer).transposed(1, 2))
     }
-    let parts = try qkv.unbound(2).map { try $0.transposed(1, 2) }  // [B, H, L, E] each
+    let (q, k, v) = try heads.apart(qkv)  // [B, H, L, E] each
     let real = try context.realPositions()?.to(qkv.elementType)  // [B, 1, L, 1]
-    let keys = try real.map { try parts[1] * $0 } ?? parts[1]
-    let values = try real.map { try parts[2] * $0 } ?? parts[2]
+    let keys = try real.map { try k * $0 } ?? k
+    let values = try real.map { try v * $0 } ?? v
     let sorting = try sortingWeights(keys.widened(), context, layer: layer)  // [B, H, n, n]
-    let attended = try attend(parts[0], keys, values, sorting: sorting, context, layer: layer)
+    let attended = try attend(q, keys, values, sorting: sorting, context, layer: layer)
     return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
   }
 
@@ -133,9 +133,12 @@ public struct Sinkhorn: Mixer {
       / Tensor.from(counts, [lengths.count, 1, n, 1]).to(k.elementType).to(k.device)
     let scores = try means.matmul(columns).transposed(2, 3) * tau  // [B, H, place, block]
     let blocked = try flags { length, row, column in max(row, column) * size >= length }
-    return try Self.sinkhorn(
-      withNoise(scores, context, layer: layer), iterations: configuration.iterations,
-      blocked: blocked)
+    // The matrices of the iterations are made again in the backward pass.
+    let iterations = configuration.iterations
+    let noisy = try withNoise(scores, context, layer: layer)
+    return try Tensor.recomputing([noisy]) { inputs, _ in
+      [try Self.sinkhorn(inputs[0], iterations: iterations, blocked: blocked)]
+    }[0]
   }
 
   /// Rows and columns of exp(scores) normalised in turn; 0 where blocked.

@@ -209,7 +209,7 @@ public struct Synthesizer: Mixer {
     let (b, length, h, e) = (x.size(0), x.size(1), model.numHeads, model.headWidth)
     let rank = left.value.size(2)
     guard rank + (dots == nil ? 0 : e) <= 1024 else { return nil }
-    let values = try parted(value, x)  // [B, H, L, E]
+    let values = try value(x).apart(heads: h)  // [B, H, L, E]
     let isDropping = context.training && model.attentionDropoutRate > 0
     let together = dots == nil && !isDropping ? Self.together(b, width: e) : 1
     let whole = { (table: Tensor) in
@@ -219,8 +219,8 @@ public struct Synthesizer: Mixer {
     var k = try whole(right.value.slice(0..<length, 2).transposed(1, 2).contiguous())
     if let dots {
       let scale = 1 / Double(e).squareRoot()
-      q = try .concatenated([q, parted(dots.query, x) * scale], 3)
-      k = try .concatenated([k, parted(dots.key, x)], 3)
+      q = try .concatenated([q, dots.query(x).apart(heads: h) * scale], 3)
+      k = try .concatenated([k, dots.key(x).apart(heads: h)], 3)
     }
     var attended =
       try together > 1
@@ -302,12 +302,6 @@ public struct Synthesizer: Mixer {
 
   /// A projection to all heads: [B, L, D] to [B, H, L, E].
   private func split(_ linear: Linear, _ x: Tensor) throws -> Tensor {
-    try parted(linear, x).widened()
-  }
-
-  /// The same in the type that the product has.
-  private func parted(_ linear: Linear, _ x: Tensor) throws -> Tensor {
-    try linear(x).reshaped([x.size(0), x.size(1), model.numHeads, model.headWidth])
-      .transposed(1, 2)
+    try linear(x).widened().apart(heads: model.numHeads)
   }
 }

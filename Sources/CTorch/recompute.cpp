@@ -25,11 +25,19 @@ struct Autocast {
   }
 };
 
-/// Autocast as it was, for the time of a scope.
+/// Autocast as it was, for the time of a scope, without its cache of narrowed weights: one that was made without
+/// recording has no gradient, and one that is left behind is of an older step.
 struct AutocastScope {
   const Autocast before;
-  explicit AutocastScope(const Autocast& wanted) { wanted.use(); }
-  ~AutocastScope() { before.use(); }
+  const bool caching = at::autocast::is_autocast_cache_enabled();
+  explicit AutocastScope(const Autocast& wanted) {
+    wanted.use();
+    at::autocast::set_autocast_cache_enabled(false);
+  }
+  ~AutocastScope() {
+    before.use();
+    at::autocast::set_autocast_cache_enabled(caching);
+  }
 };
 
 /// The part, and what it needs for as long as a backward pass may call it.
@@ -43,6 +51,7 @@ struct Part : torch::CustomClassHolder {
   ~Part() override { release(context); }
 
   variable_list run(const variable_list& inputs, bool again) const {
+    const AutocastScope scope(autocast);
     std::vector<ct_tensor> handles;
     for (auto& input : inputs) handles.push_back(give(input));
     ct_tensor outputs[mostOutputs];
@@ -76,7 +85,6 @@ struct Recomputed : torch::autograd::Function<Recomputed> {
     variable_list roots, slopes;
     {
       at::AutoGradMode recording(true);
-      AutocastScope autocast(part.autocast);
       const auto outputs = part.run(inputs, true);
       for (size_t i = 0; i < outputs.size(); i++)
         if (outputs[i].requires_grad() && grads[i].defined()) roots.push_back(outputs[i]), slopes.push_back(grads[i]);

@@ -168,16 +168,17 @@ struct Bench: ParsableCommand {
 
   private func line(_ found: Benchmark.Case, _ reference: Benchmark.Case?) -> String {
     let rate = found.stepsPerS
+    func right(_ text: String, _ width: Int) -> String { Format.pad(text, width, right: true) }
     var text =
-      Format.pad(found.model, 20) + Format.pad(Format.count(found.length), 7, right: true)
-      + "  \(Format.fraction(rate.median, 3)) steps/s "
-      + "[\(Format.fraction(rate.min, 3)), \(Format.fraction(rate.max, 3))]  "
-      + Format.pad(Format.bytes(found.peakBytes), 8, right: true)
+      Format.pad(found.model, 23) + right(Format.count(found.length), 7)
+      + right(Format.fraction(rate.median, 3), 9) + " steps/s "
+      + right("[\(Format.fraction(rate.min, 3)), \(Format.fraction(rate.max, 3))]", 18)
+      + right(Format.bytes(found.peakBytes), 9)
     if let forward = found.forwardPerS {
-      text += "  forward \(Format.fraction(forward.median, 2))/s"
+      text += "  forward " + right(Format.fraction(forward.median, 2), 6) + "/s"
     }
     if let flops = found.flops {
-      text += "  \(Format.short(flops)) flop/step"
+      text += right(Format.short(flops), 8) + " flop/step"
     }
     if let reference {
       text += "  ×\(Format.fraction(rate.median / reference.stepsPerS.median, 2))"

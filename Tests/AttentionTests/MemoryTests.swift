@@ -59,9 +59,7 @@ import Testing
 
   private func compare(_ mechanism: Mechanism, _ short: Int, _ long: Int) {
     print("memory \(mechanism.name): \(short) bytes at 1K, \(long) at 16K")
-    // Sinkhorn keeps a matrix of its 256 x 256 blocks for each half of an iteration.
-    let squares = mechanism.name == "sinkhorn" ? 16 * 4 * 256 * 256 : 0
-    #expect(long < 18 * short + squares, "\(mechanism.name): \(Double(long) / Double(short))")
+    #expect(long < 18 * short, "\(mechanism.name): \(Double(long) / Double(short))")
     #expect(long < 16384 * 16384, "\(mechanism.name): one L x L byte mask")
   }
 }

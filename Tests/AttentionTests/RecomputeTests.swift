@@ -53,6 +53,42 @@ import Testing
     #expect(different.isEmpty)
   }
 
+  @Test(
+    "under autocast too, from step to step, with and without tied weights", arguments: names,
+    [false, true])
+  func autocast(name: String, tied: Bool) throws {
+    let runs = try [false, true].map { recompute -> [[Float]] in
+      var own = try model(name, recompute: recompute)
+      own.tiedWeights = tied
+      let classifier = try Classifier(own, key: RandomKey(seed: 0))
+      var found: [[Float]] = []
+      for step in 0..<2 {
+        let context = try Inputs.context([40, 23, 9], 40, training: true)
+        let logits = try withBFloat16(on: .cpu) { try classifier(ids(3, 40), context) }
+        var loss = try (logits * Inputs.fill(logits.shape, 1.3, 0.4).to(.float32)).sum()
+        if let auxiliary = try context.effects.takeAuxiliaryLoss() { loss = try loss + auxiliary }
+        try loss.backward()
+        found.append(try loss.floats())
+        for named in classifier.parameters where named.parameter.kind != .buffer {
+          let value = named.parameter.value
+          let gradient = try value.gradient.map { try $0.to(.float32) }
+          found.append(try gradient?.floats() ?? [])
+          // Another step's weights are others: a narrowed copy of the old ones would be seen.
+          try withoutGradient { try value.copy(from: value * (1.25 + 0.25 * Double(step))) }
+          value.clearGradient()
+        }
+      }
+      return found
+    }
+    // Gradients of what several layers share are added in another order, or in another type.
+    let tolerance: Float = tied ? 1e-2 : 2e-3
+    for (kept, again) in zip(runs[0], runs[1]) {
+      #expect(kept.count == again.count)
+      let size = kept.reduce(0) { max($0, abs($1)) }
+      #expect(zip(kept, again).allSatisfy { abs($0 - $1) <= tolerance * max(size, 1e-3) })
+    }
+  }
+
   @Test("of deep models most of the memory is saved")
   func memory() throws {
     _ = try Engine.start(threads: 2)
