@@ -71,7 +71,7 @@ public struct BigBird: Mixer {
     let count = plan.value.size(0)
     let flat = try plan.value.integers().map(Int.init)
     let orders = (0..<count).map { Array(flat[($0 * count)..<(($0 + 1) * count)]) }
-    let attended = try attend(heads.packed(x), context, orders: orders, layer: layer)
+    let attended = try attend(heads.packed(x, narrow: true), context, orders: orders, layer: layer)
     return try heads.merged(attended)  // [B, L, D]
   }
 

@@ -29,16 +29,19 @@ struct Heads: Module {
   /// Queries, keys and values side by side, from one matrix product: [B, L, D] to [B, L, 3, H, E].
   ///
   /// On a GPU under autocast they are bfloat16, which `split` widens.
-  func packed(_ x: Tensor) throws -> Tensor {
+  ///
+  /// - Parameter narrow: for attention by the kernel, which reads bfloat16 under autocast.
+  func packed(_ x: Tensor, narrow: Bool = false) throws -> Tensor {
     let parts = [query, key, value]
+    let narrow = narrow && !rotary
     if parts.contains(where: { $0.inner != nil }) {
-      let three = try Tensor.concatenated(parts.map { try $0(x) }, 2)  // [B, L, 3 H E]
+      let three = try Tensor.concatenated(parts.map { try $0(x, narrow: narrow) }, 2)
       return try placed(three, x)
     }
     let weight = try Tensor.concatenated(parts.map(\.weight.value), 0)  // [3 H E, D]
     let biases = parts.compactMap(\.bias?.value)
     let bias = biases.isEmpty ? nil : try Tensor.concatenated(biases, 0)  // [3 H E]
-    return try placed(x.linear(weight, bias), x)
+    return try placed(x.linear(weight, bias, narrow: narrow), x)
   }
 
   /// [B, L, 3 H E] to [B, L, 3, H, E], rotated if positions are.

@@ -75,7 +75,7 @@ public struct ImageTransformer: Mixer {
 
   /// [B, L, D] to [B, L, D].
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
-    try heads.merged(attend(heads.packed(x), context, layer: layer))  // [B, L, D]
+    try heads.merged(attend(heads.packed(x, narrow: true), context, layer: layer))  // [B, L, D]
   }
 
   /// The projections.

@@ -71,7 +71,7 @@ public struct Local: Mixer {
 
   /// [B, L, D] to [B, L, D].
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
-    let qkv = try heads.packed(x)  // [B, L, 3, H, E]
+    let qkv = try heads.packed(x, narrow: !configuration.stridedGroups)  // [B, L, 3, H, E]
     return try heads.merged(
       configuration.stridedGroups
         ? attendStrided(qkv, context, layer: layer) : attend(qkv, context, layer: layer))

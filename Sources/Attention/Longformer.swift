@@ -72,7 +72,7 @@ public struct Longformer: Mixer {
 
   /// [B, L, D] to [B, L, D].
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
-    let qkv = try heads.packed(x)  // [B, L, 3, H, E]
+    let qkv = try heads.packed(x, narrow: true)  // [B, L, 3, H, E]
     var attended = try attendWindow(qkv, context, layer: layer)  // [B, L, H, E]
     let g = min(configuration.globalTokens, x.size(1))
     if g > 0 {

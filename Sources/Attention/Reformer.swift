@@ -101,7 +101,8 @@ public struct Reformer: Mixer {
   /// [B, L, D] to [B, L, D].
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
     let h = model.numHeads
-    let (q, v) = (try query(x).apart(heads: h), try value(x).apart(heads: h))  // [B, H, L, E]
+    let q = try query(x).apart(heads: h)  // [B, H, L, E]
+    let v = try value(x, narrow: true).apart(heads: h)  // [B, H, L, E]
     guard let out else { return try attendUnmasked(q, v, context, layer: layer) }
     let wide = try q.widened()
     let drawn =

@@ -83,7 +83,7 @@ public struct Sinkhorn: Mixer {
 
   /// [B, L, D] to [B, L, D].
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
-    let qkv = try heads.packed(x)  // [B, L, 3, H, E]
+    let qkv = try heads.packed(x, narrow: !configuration.unsortedSum)  // [B, L, 3, H, E]
     if configuration.unsortedSum {
       let (q, k, v) = try heads.parts(qkv)  // [B, H, L, E] each
       return try heads.merged(attendSum(q, k, v, context, layer: layer).transposed(1, 2))

@@ -44,7 +44,7 @@ public struct Softmax: Mixer {
 
   /// [B, L, D] to [B, L, D].
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
-    let qkv = try heads.packed(x)  // [B, L, 3, H, E]
+    let qkv = try heads.packed(x, narrow: context.span == nil)  // [B, L, 3, H, E]
     if let span = context.span {
       let part = { (index: Int) in try qkv.select(index, 2).transposed(1, 2) }  // [B, H, L, E]
       try span.add(

@@ -102,7 +102,7 @@ public struct SparseTransformer: Mixer {
 
   /// [B, L, D] to [B, L, D].
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
-    let qkv = try heads.packed(x)  // [B, L, 3, H, E]
+    let qkv = try heads.packed(x, narrow: true)  // [B, L, 3, H, E]
     let run = { (range: Range<Int>, reach: Reach) in
       try attend(qkv.slice(range, 3), context, reach, layer: layer)
     }

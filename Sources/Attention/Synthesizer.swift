@@ -209,7 +209,7 @@ public struct Synthesizer: Mixer {
     let (b, length, h, e) = (x.size(0), x.size(1), model.numHeads, model.headWidth)
     let rank = left.value.size(2)
     guard rank + (dots == nil ? 0 : e) <= 1024 else { return nil }
-    let values = try value(x).apart(heads: h)  // [B, H, L, E]
+    let values = try value(x, narrow: true).apart(heads: h)  // [B, H, L, E]
     let isDropping = context.training && model.attentionDropoutRate > 0
     let together = dots == nil && !isDropping ? Self.together(b, width: e) : 1
     let whole = { (table: Tensor) in

@@ -59,8 +59,11 @@ public final class Linear: Module {
   }
 
   /// [..., in] to [..., out].
-  public func callAsFunction(_ x: Tensor) throws -> Tensor {
-    try (inner.map { try x.linear($0.value, nil) } ?? x).linear(weight.value, bias?.value)
+  ///
+  /// - Parameter narrow: see `Tensor.linear`.
+  public func callAsFunction(_ x: Tensor, narrow: Bool = false) throws -> Tensor {
+    try (inner.map { try x.linear($0.value, nil, narrow: true) } ?? x)
+      .linear(weight.value, bias?.value, narrow: narrow)
   }
 
   /// The same map with parameters that get no gradient.

@@ -37,8 +37,10 @@ extension Tensor {
   }
 
   /// `x Wᵀ + b` over the last dimension: [..., in] by a weight [out, in] gives [..., out].
-  public func linear(_ weight: Tensor, _ bias: Tensor?) throws -> Tensor {
-    try Tensor(ct_linear(handle, weight.handle, bias?.handle))
+  ///
+  /// - Parameter narrow: for results that are factors of another product: bfloat16 under autocast.
+  public func linear(_ weight: Tensor, _ bias: Tensor?, narrow: Bool = false) throws -> Tensor {
+    try Tensor(ct_linear(handle, weight.handle, bias?.handle, narrow ? 1 : 0))
   }
 
   /// The rows of this [V, D] table named by ids [...] (int64): [..., D].

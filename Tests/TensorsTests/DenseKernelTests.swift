@@ -89,6 +89,27 @@ private func values(_ shape: [Int], _ a: Double, _ size: Double = 1) throws -> T
     }.expectExact()
   }
 
+  @Test("rows of bfloat16 are read and written where they are wanted", arguments: tiers, sizes)
+  func narrow(tier: String, size: [Int]) throws {
+    try Engine.use(tier: tier)
+    let (rows, inputs, outputs) = (size[0], size[1], size[2])
+    let all = try [
+      values([rows, inputs], 0.7), values([outputs, inputs], 0.3), values([outputs], 0.9),
+      values([inputs, outputs], 0.5),
+    ]
+    var type = ElementType.float32
+    let twice = try Comparison(all) {
+      let inner = try $0[0].linear($0[1], $0[2], narrow: true)
+      type = inner.elementType
+      return try inner.linear($0[3], nil, narrow: true)
+    } library: {
+      try ($0[0].matmul($0[1].transposed(0, 1)) + $0[2]).matmul($0[3].transposed(0, 1))
+    }
+    twice.expectExact()
+    twice.expectHalf(tier: tier)
+    #expect(type == (tier == "avx512_bf16" && outputs % 2 == 0 ? .bfloat16 : .float32))
+  }
+
   @Test("weights that are not trained get no gradient, inputs still do")
   func frozen() throws {
     let (x, weight) = (try Tensor.full([70, 8], 1), try Tensor.full([4, 8], 0.5))

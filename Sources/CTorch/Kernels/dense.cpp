@@ -1,14 +1,12 @@
-// Linear layers, layer normalisation, the feed-forward branch and embeddings as differentiable functions.
+// Linear layers, layer normalisation and the feed-forward branch as differentiable functions.
 //
-// Only inputs are saved: backward recomputes activations, masks and moments. Gradients of parameters are summed
-// in chunks whose number depends on sizes alone, and the chunks in their order: the same bits for any threads.
+// Only inputs are saved: backward recomputes activations, masks and moments.
 #include <ATen/autocast_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/zeros.h>
-#include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -16,20 +14,14 @@
 #include "../include/ct_kernels.h"
 #include "../include/ct_ops.h"
 #include "../internal.h"
+#include "chunks.h"
 #include "rates.h"
-#include "kernels.h"
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 namespace ct {
 namespace {
-
-bool isPlain(const at::Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kFloat; }
-
-bool isPlain(const std::optional<at::Tensor>& x) { return !x || isPlain(*x); }
-
-const float* pointer(const at::Tensor& x) { return x.defined() ? x.const_data_ptr<float>() : nullptr; }
 
 /// A vector of parameters with zeros up to whole vectors; undefined without one.
 at::Tensor paddedRow(const at::Tensor& row) {
@@ -59,43 +51,6 @@ const uint32_t* panelsOf(const at::Tensor& x) {
 /// Whether products are of bfloat16 here.
 bool wantsHalf() { return kernels().half && at::autocast::is_autocast_enabled(at::kCPU); }
 
-/// Sums of parts of the work, each in a buffer of its own.
-struct Chunks {
-  int64_t units, count, floats;
-  at::Tensor buffer;
-
-  /// At most 32 MiB of buffers, but for very large matrices; a chunk has some 200 rows and a unit at least.
-  Chunks(int64_t units, int64_t rows, int64_t floats) : units(units), floats(floats) {
-    const int64_t fitting = std::clamp<int64_t>((int64_t(8) << 20) / std::max<int64_t>(floats, 1), 8, 64);
-    count = std::min({fitting, units, std::max<int64_t>(rows / 200, 1)});
-    buffer = at::empty({count * floats}, at::kFloat);
-  }
-
-  /// body(sums, begin, end) for the units of every chunk; sums begin as zeros.
-  template <class Body>
-  void run(Body&& body) {
-    float* all = buffer.mutable_data_ptr<float>();
-    parallelFor(count, [&](int64_t first, int64_t last) {
-      for (int64_t c = first; c < last; c++) {
-        std::fill_n(all + c * floats, floats, 0.0f);
-        body(all + c * floats, c * units / count, (c + 1) * units / count);
-      }
-    });
-  }
-
-  /// The sum over chunks of a matrix that begins at `offset` in each.
-  at::Tensor sum(int64_t offset, at::IntArrayRef sizes) const {
-    auto result = at::empty(sizes, buffer.options());
-    const int64_t rows = sizes.size() == 2 ? sizes[0] : 1, columns = sizes.back();
-    const float* parts = buffer.const_data_ptr<float>() + offset;
-    float* to = result.mutable_data_ptr<float>();
-    parallelFor(rows, [&](int64_t begin, int64_t end) {
-      kernels().addParts(parts, count, floats, columns, kernels().padded(columns), to, begin, end);
-    });
-    return result;
-  }
-};
-
 /// Rows of a step of parallel work: large enough to be worth a call.
 constexpr int64_t rowStep = 96;
 
@@ -107,21 +62,34 @@ void parallelRows(int64_t rows, Body&& body) {
 }
 
 struct LinearFunction : torch::autograd::Function<LinearFunction> {
+  /// Whether rows of that type and width are read and written as they are.
+  static bool fits(at::ScalarType type, int64_t width) {
+    return type == at::kFloat || (type == at::kBFloat16 && wantsHalf() && width % 2 == 0);
+  }
+
+  static LinearProblem problem(const at::Tensor& x, const at::Tensor& weight, bool half, at::ScalarType outputs) {
+    LinearProblem p{};
+    p.inputs = weight.size(1), p.outputs = weight.size(0), p.half = half, p.x = x.const_data_ptr();
+    p.halfInputs = x.scalar_type() == at::kBFloat16, p.halfOutputs = outputs == at::kBFloat16;
+    return p;
+  }
+
   static at::Tensor forward(AutogradContext* context, const at::Tensor& input, const at::Tensor& matrix,
-                            const std::optional<at::Tensor>& bias) {
+                            const std::optional<at::Tensor>& bias, bool narrow) {
     auto x = input.contiguous(), weight = matrix.contiguous();
     context->save_for_backward({x, weight});
     context->saved_data["bias"] = bias.has_value();
     auto sizes = x.sizes().vec();
     sizes.back() = weight.size(0);
-    auto y = at::empty(sizes, x.options());
     const bool half = wantsHalf();
     context->saved_data["half"] = half;
+    auto y = at::empty(sizes, narrow && fits(at::kBFloat16, sizes.back()) ? at::kBFloat16 : at::kFloat);
     auto panels = packed(weight, true, half), start = paddedRow(bias.value_or(at::Tensor()));
-    LinearProblem p{weight.size(1), weight.size(0), half, pointer(x), panelsOf(panels), nullptr, pointer(start)};
+    auto p = problem(x, weight, half, y.scalar_type());
+    p.forward = panelsOf(panels), p.bias = pointer(start);
     countOperations(2 * double(x.numel()) * double(p.outputs));
     parallelRows(x.numel() / p.inputs, [&](int64_t begin, int64_t end) {
-      kernels().linearForward(p, y.mutable_data_ptr<float>(), begin, end);
+      kernels().linearForward(p, y.mutable_data_ptr(), begin, end);
     });
     return y;
   }
@@ -135,19 +103,20 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     const bool half = context->saved_data["half"].toBool();
     auto panels = toX ? packed(weight, false, half) : at::Tensor();
     auto dx = toX ? at::empty_like(x) : at::Tensor();
-    LinearProblem p{weight.size(1), weight.size(0), half, pointer(x), nullptr, panelsOf(panels), nullptr};
+    auto p = problem(x, weight, half, dy.scalar_type());
+    p.backward = panelsOf(panels);
     const int64_t rows = x.numel() / p.inputs, steps = (rows + rowStep - 1) / rowStep;
     const int64_t matrix = p.outputs * kernels().padded(p.inputs);
     Chunks chunks(steps, rows, (toWeight ? matrix : 0) + kernels().padded(p.outputs));
     const int64_t biasAt = toWeight ? matrix : 0;
     countOperations(2 * double(x.numel()) * double(p.outputs) * (toX + toWeight));
-    float* toDx = toX ? dx.mutable_data_ptr<float>() : nullptr;
+    void* toDx = toX ? dx.mutable_data_ptr() : nullptr;
     chunks.run([&](float* sums, int64_t begin, int64_t end) {
-      kernels().linearBackward(p, pointer(dy), toDx, toWeight ? sums : nullptr, toBias ? sums + biasAt : nullptr,
-                               begin * rowStep, std::min(end * rowStep, rows));
+      kernels().linearBackward(p, dy.const_data_ptr(), toDx, toWeight ? sums : nullptr,
+                               toBias ? sums + biasAt : nullptr, begin * rowStep, std::min(end * rowStep, rows));
     });
     return {dx, toWeight ? chunks.sum(0, weight.sizes()) : at::Tensor(),
-            toBias ? chunks.sum(biasAt, {p.outputs}) : at::Tensor()};
+            toBias ? chunks.sum(biasAt, {p.outputs}) : at::Tensor(), at::Tensor()};
   }
 };
 
@@ -271,71 +240,12 @@ struct FeedForwardFunction : torch::autograd::Function<FeedForwardFunction> {
   }
 };
 
-struct EmbeddingFunction : torch::autograd::Function<EmbeddingFunction> {
-  struct Call {
-    EmbeddingProblem problem{};
-    std::vector<uint64_t> keys;
-
-    /// tensors: ids, table, places (undefined where there are none).
-    Call(AutogradContext* context, const variable_list& tensors) {
-      auto& p = problem;
-      p.examples = tensors[0].size(0), p.length = tensors[0].size(1), p.width = tensors[1].size(1);
-      p.ids = tensors[0].const_data_ptr<int64_t>();
-      p.table = pointer(tensors[1]), p.places = pointer(tensors[2]);
-      Rate rate(context->saved_data["rate"].toDouble());
-      p.dropThreshold = rate.threshold, p.keepScale = rate.keepScale;
-      if (!rate.threshold) return;
-      keys = keysOfRows(context->saved_data["rows"].toTensor(),
-                        uint64_t(context->saved_data["key"].toInt()), p.examples);
-      p.keys = keys.data();
-    }
-  };
-
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& table, const at::Tensor& ids,
-                            const std::optional<at::Tensor>& places, double rate,
-                            const std::optional<at::Tensor>& rows, int64_t key) {
-    variable_list tensors = {ids.contiguous(), table.contiguous(),
-                             places ? places->contiguous() : at::Tensor()};
-    context->save_for_backward(tensors);
-    context->saved_data["rate"] = rate;
-    context->saved_data["key"] = key;
-    if (rows) context->saved_data["rows"] = *rows;
-    Call call(context, tensors);
-    const auto& p = call.problem;
-    for (int64_t i = 0; i < ids.numel(); i++)
-      TORCH_CHECK(p.ids[i] >= 0 && p.ids[i] < table.size(0), "token ", p.ids[i], " is outside a table of ",
-                  table.size(0));
-    auto y = at::empty({p.examples, p.length, p.width}, table.options());
-    parallelFor(p.length, [&](int64_t begin, int64_t end) {
-      kernels().embeddingForward(p, y.mutable_data_ptr<float>(), begin, end);
-    });
-    return y;
-  }
-
-  static variable_list backward(AutogradContext* context, const variable_list& grads) {
-    auto saved = context->get_saved_variables();
-    Call call(context, saved);
-    const auto& p = call.problem;
-    auto dy = grads[0].contiguous();
-    const bool toPlaces = p.places && context->needs_input_grad(2);
-    auto dPlaces = toPlaces ? at::zeros_like(saved[2]) : at::Tensor();
-    const auto& table = saved[1];
-    Chunks chunks(p.length, p.examples * p.length, table.numel() + kernels().padded(1));
-    chunks.run([&](float* sums, int64_t begin, int64_t end) {
-      kernels().embeddingBackward(p, pointer(dy), sums, toPlaces ? dPlaces.mutable_data_ptr<float>() : nullptr,
-                                  begin, end);
-    });
-    at::Tensor none;
-    return {chunks.sum(0, {table.numel()}).view(table.sizes()), none, dPlaces, none, none, none};
-  }
-};
-
 }  // namespace
 }  // namespace ct
 
 using namespace ct;
 
-ct_tensor ct_linear(ct_tensor x, ct_tensor weight, ct_tensor bias) {
+ct_tensor ct_linear(ct_tensor x, ct_tensor weight, ct_tensor bias, int narrow) {
   return guarded([&] {
     auto a = tensor(x);
     const auto& w = tensor(weight);
@@ -345,9 +255,8 @@ ct_tensor ct_linear(ct_tensor x, ct_tensor weight, ct_tensor bias) {
     // A few rows are not worth packing a large matrix.
     const bool wins = fits && (w.numel() <= 1 << 15 || a.numel() / w.size(1) >= 32);
     if (wins && a.is_cpu() && isPlain(w) && isPlain(b)) {
-      // Under autocast inputs may be bfloat16, while the stream stays float32.
-      if (a.scalar_type() == at::kBFloat16) a = a.to(at::kFloat);
-      if (isPlain(a)) return LinearFunction::apply(a, w, b);
+      if (a.scalar_type() == at::kBFloat16 && !LinearFunction::fits(at::kBFloat16, a.size(-1))) a = a.to(at::kFloat);
+      if (LinearFunction::fits(a.scalar_type(), a.size(-1))) return LinearFunction::apply(a, w, b, narrow != 0);
     }
     return at::linear(a, w, b);
   });
@@ -379,19 +288,5 @@ ct_tensor ct_feed_forward(ct_tensor x, const ct_feed_forward_weights* w, double 
     return FeedForwardFunction::apply(input, optional(w->gain), optional(w->offset), eps, up,
                                       optional(w->up_bias), down, optional(w->down_bias), int64_t(activation),
                                       rate, optional(rows), int64_t(hidden_key), int64_t(out_key));
-  });
-}
-
-ct_tensor ct_embed(ct_tensor table, ct_tensor ids, ct_tensor places, double rate, ct_tensor rows, uint64_t key) {
-  return guarded([&] {
-    const auto &all = tensor(table), &tokens = tensor(ids);
-    TORCH_CHECK(isPlain(all) && all.dim() == 2 && tokens.dim() == 2 && tokens.scalar_type() == at::kLong,
-                "the embedding kernel takes a float32 table and ids [B, L] of int64");
-    if (places)
-      TORCH_CHECK(isPlain(tensor(places)) && tensor(places).size(0) >= tokens.size(1) &&
-                      tensor(places).size(1) == all.size(1),
-                  "places ", tensor(places).sizes(), " do not fit ", tokens.sizes());
-    TORCH_CHECK(Rate(rate).threshold == 0 || rows, "dropout needs the examples' positions");
-    return EmbeddingFunction::apply(all, tokens, optional(places), rate, optional(rows), int64_t(key));
   });
 }

@@ -113,8 +113,9 @@ constexpr int scanTokens = 32;
 /// x W^T + b over rows. Packed matrices are written by `packPanels`; a bias has `padded` elements.
 struct LinearProblem {
   int64_t inputs, outputs;
-  bool half;  // products of bfloat16, sums of float32
-  const float* x;
+  bool half;                     // products of bfloat16, sums of float32
+  bool halfInputs, halfOutputs;  // x and y are bfloat16, with `half` only; then their widths are even
+  const void* x;
   const uint32_t *forward, *backward;  // W^T [inputs, outputs] and W [outputs, inputs], packed
   const float* bias;                // or null
 };
@@ -215,10 +216,10 @@ struct Kernels {
   void (*packPanels)(const float* b, int64_t rowStride, int64_t columnStride, int64_t depth, int64_t columns,
                      bool half, uint32_t* target);
   /// Writes rows [begin, end) of y.
-  void (*linearForward)(const LinearProblem&, float* y, int64_t begin, int64_t end);
+  void (*linearForward)(const LinearProblem&, void* y, int64_t begin, int64_t end);
   /// Writes rows [begin, end) of dx, adds those rows' part to dWeight [outputs, padded(inputs)] and dBias
   /// [outputs]; each may be null.
-  void (*linearBackward)(const LinearProblem&, const float* dy, float* dx, float* dWeight, float* dBias,
+  void (*linearBackward)(const LinearProblem&, const void* dy, void* dx, float* dWeight, float* dBias,
                          int64_t begin, int64_t end);
   /// Writes rows [begin, end) of y.
   void (*layerNormForward)(const LayerNormProblem&, float* y, int64_t begin, int64_t end);

@@ -14,8 +14,9 @@ ct_tensor ct_divide(ct_tensor a, ct_tensor b);
 ct_tensor ct_multiply_scalar(ct_tensor a, double b);
 ct_tensor ct_add_scalar(ct_tensor a, double b);
 ct_tensor ct_matmul(ct_tensor a, ct_tensor b);
-/// x W^T + b; `bias` may be NULL.
-ct_tensor ct_linear(ct_tensor x, ct_tensor weight, ct_tensor bias);
+/// x W^T + b; `bias` may be NULL. With `narrow` the result may be bfloat16 under autocast, also where it is made by
+/// kernels that else give float32.
+ct_tensor ct_linear(ct_tensor x, ct_tensor weight, ct_tensor bias, int narrow);
 ct_tensor ct_embedding(ct_tensor weight, ct_tensor ids);
 ct_tensor ct_layer_norm(ct_tensor x, ct_tensor weight, ct_tensor bias, double eps);
 /// GELU by erf, or its tanh approximation.
