@@ -72,6 +72,15 @@ let trainTargets: [Target] = [
   .testTarget(name: "TrainTests", dependencies: ["Train"], swiftSettings: strict),
 ]
 
+// Our side of Benchmarks/parts.py, built only where it is asked for.
+let benchmarks: [Target] =
+  withTorch && Context.environment["LRA_BENCHMARKS"] != nil
+  ? [
+    .executableTarget(
+      name: "lra-parts", dependencies: ["Train", argumentParser], path: "Benchmarks/Parts",
+      swiftSettings: strict)
+  ] : []
+
 let executables: [Target.Dependency] = ["lra-data"] + (withTorch ? ["lra-train"] : [])
 
 let excluded = [
@@ -114,6 +123,6 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
-  targets: dataTargets + (withTorch ? trainTargets : []) + binaryTests,
+  targets: dataTargets + (withTorch ? trainTargets : []) + benchmarks + binaryTests,
   cxxLanguageStandard: .cxx20
 )
