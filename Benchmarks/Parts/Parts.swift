@@ -49,7 +49,8 @@ struct Attend: ParsableCommand {
       let start = ContinuousClock.now
       let attended =
         try pattern == .linear
-        ? qkv.widened().featureAttention(.elu, lengths: nil, causal: false, denominator: .plus(1e-6))
+        ? qkv.widened().featureAttention(
+          .elu, lengths: nil, causal: false, denominator: .plus(1e-6))
         : qkv.attention(
           plan: plan, scale: 1 / Double(width).squareRoot(), dropout: dropout, examples: examples)
       let middle = ContinuousClock.now
