@@ -126,7 +126,7 @@ import Testing
     let mixer = try synthesizer("factorized_random", dots: false, causal: causal)
     #expect(
       Synthesizer.together(4, width: 4) == 4 && Synthesizer.together(7, width: 100) == 1
-        && Synthesizer.together(32, width: 32) == 8)
+        && Synthesizer.together(32, width: 32) == 16)
     let x = try Inputs.fill([4, 12, 8], 0.7, 0.1)
     let weights = try Inputs.fill([4, 12, 8], 1.3, 0.4)
     let run = { (rows: [Int]) in
