@@ -1,9 +1,10 @@
-// Softmax attention as a differentiable function. Backward recomputes probabilities from the log-sum-exp.
+// Softmax attention as a differentiable function. Backward recomputes probabilities from the sums of rows.
 #include <ATen/autocast_mode.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
 
 #include "../include/ct_kernels.h"
 #include "composed.h"
@@ -108,14 +109,16 @@ struct Attention : torch::autograd::Function<Attention> {
     const bool some = request.plan || request.queryLengths;
     auto sizes = std::vector<int64_t>{p.batch, p.queries, p.heads, p.valueWidth};
     auto out = some ? at::zeros(sizes, x.q.options()) : at::empty(sizes, x.q.options());
-    auto lse = at::full({p.batch, p.heads, p.queries}, INFINITY, x.q.options().dtype(at::kFloat));
+    auto sums = at::zeros({2, p.batch, p.heads, p.queries}, x.q.options().dtype(at::kFloat));
+    const auto stored = sumsOf(sums);
+    std::fill_n(stored.tops, sums.numel() / 2, INFINITY);
     const auto to = rowsOf(out);
     countProducts(p, 1);  // Q K^T and P V
     parallelFor(kernels().attentionForwardUnits(p), [&](int64_t begin, int64_t end) {
-      kernels().attentionForward(p, to, lse.mutable_data_ptr<float>(), begin, end);
+      kernels().attentionForward(p, to, stored, begin, end);
     });
     auto saved = inputs;
-    saved.push_back(out), saved.push_back(lse);
+    saved.push_back(out), saved.push_back(sums);
     context->save_for_backward(saved);
     context->saved_data["request"] = c10::IValue::make_capsule(held);
     return out;
@@ -123,7 +126,7 @@ struct Attention : torch::autograd::Function<Attention> {
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
     auto inputs = context->get_saved_variables();
-    const auto lse = inputs.back();
+    const auto sums = inputs.back();
     inputs.pop_back();
     const auto out = inputs.back();
     inputs.pop_back();
@@ -142,7 +145,7 @@ struct Attention : torch::autograd::Function<Attention> {
     const Operands dx(results);
     const auto from = rowsOf(out), by = rowsOf(grad), dq = rowsOf(dx.q), dk = rowsOf(dx.k), dv = rowsOf(dx.v);
     parallelFor(p.batch * p.heads, [&](int64_t begin, int64_t end) {
-      kernels().attentionBackward(p, from, lse.const_data_ptr<float>(), by, dq, dk, dv, begin, end);
+      kernels().attentionBackward(p, from, sumsOf(sums), by, dq, dk, dv, begin, end);
     });
     results.resize(3);
     results.insert(results.begin(), at::Tensor());  // of the request

@@ -46,6 +46,12 @@ struct AttentionProblem {
   const AttentionPlan* plan;                       // null: all queries with all keys
 };
 
+/// Of every query's logits the largest one, m, and 1 / sum e^(x - m): [B, H, Lq] each. Their log-sum-exp in one number
+/// would lose digits. Infinity and 0 for a query without keys.
+struct RowSums {
+  float *tops, *shares;
+};
+
 /// What becomes of a row of queries or keys in attention by features.
 enum class FeatureMap {
   elu,     // elu(x) + 1
@@ -166,11 +172,11 @@ struct Kernels {
   bool half;
   /// Work units of a forward pass.
   int64_t (*attentionForwardUnits)(const AttentionProblem&);
-  /// Writes out [B, Lq, H, E] (as q's type) and lse [B, H, Lq] (base 2) for work units [begin, end). Rows of no
-  /// group must be there already: zeros, and infinity in lse.
-  void (*attentionForward)(const AttentionProblem&, const Rows& out, float* lse, int64_t begin, int64_t end);
+  /// Writes out [B, Lq, H, E] (as q's type) and the sums of rows (base 2) for work units [begin, end). Rows of no
+  /// group must be there already: zeros, and infinity in tops.
+  void (*attentionForward)(const AttentionProblem&, const Rows& out, const RowSums&, int64_t begin, int64_t end);
   /// Writes all of the gradients of (batch, head) pairs [begin, end).
-  void (*attentionBackward)(const AttentionProblem&, const Rows& out, const float* lse, const Rows& grad,
+  void (*attentionBackward)(const AttentionProblem&, const Rows& out, const RowSums&, const Rows& grad,
                             const Rows& dq, const Rows& dk, const Rows& dv, int64_t begin, int64_t end);
   /// keep [queries, keys]: the factor of every probability under dropout, by the rows of queries and slots of keys.
   void (*attentionKeep)(const int32_t* query, int64_t queries, int64_t keys, int64_t head, int64_t round, uint64_t rowKey,
@@ -186,10 +192,10 @@ struct Kernels {
   /// Writes all of the gradients (strides like q, k, v) of (batch, head) pairs [begin, end).
   void (*featureBackward)(const FeatureProblem&, const float* out, const float* denominators, const float* states,
                           const float* gradient, float* dq, float* dk, float* dv, int64_t begin, int64_t end);
-  /// Writes out [B, Q, H, E] and under softmax lse [B, H, Q], of (batch, head) pairs [begin, end).
-  void (*pairForward)(const PairProblem&, float* out, float* lse, int64_t begin, int64_t end);
+  /// Writes out [B, Q, H, E] and under softmax the sums of rows, of (batch, head) pairs [begin, end).
+  void (*pairForward)(const PairProblem&, float* out, const RowSums&, int64_t begin, int64_t end);
   /// Writes all of the gradients of (batch, head) pairs [begin, end).
-  void (*pairBackward)(const PairProblem&, const float* out, const float* lse, const float* gradient,
+  void (*pairBackward)(const PairProblem&, const float* out, const RowSums&, const float* gradient,
                        const PairGradients& gradients, int64_t begin, int64_t end);
   /// Writes out [B, L, H, E] of (batch, head) pairs [begin, end).
   void (*convolutionForward)(const ConvolutionProblem&, float* out, int64_t begin, int64_t end);

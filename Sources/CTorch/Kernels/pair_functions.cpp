@@ -7,6 +7,7 @@
 #include "../include/ct_kernels.h"
 #include "../internal.h"
 #include "kernels.h"
+#include "rates.h"
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
@@ -63,12 +64,12 @@ struct PairAttention : torch::autograd::Function<PairAttention> {
     auto q = rowsOf(queries), k = rowsOf(keys), v = rowsOf(values);
     auto p = problem(q, k, v, lengths, *options);
     auto out = at::empty({p.batch, p.rows, p.heads, p.width}, q.options());
-    auto lse = at::empty({p.batch, p.heads, p.softmax ? p.rows : 0}, q.options());
+    auto sums = at::empty({2, p.batch, p.heads, p.softmax ? p.rows : 0}, q.options());
     countOperations(4 * double(out.numel()) * double(p.columns));
     parallelFor(p.batch * p.heads, [&](int64_t begin, int64_t end) {
-      kernels().pairForward(p, out.mutable_data_ptr<float>(), lse.mutable_data_ptr<float>(), begin, end);
+      kernels().pairForward(p, out.mutable_data_ptr<float>(), sumsOf(sums), begin, end);
     });
-    context->save_for_backward({q, k, v, out, lse});
+    context->save_for_backward({q, k, v, out, sums});
     auto& data = context->saved_data;
     data["lengths"] = lengths;
     data["softmax"] = options->softmax, data["causal"] = options->causal, data["scale"] = options->scale;
@@ -93,8 +94,8 @@ struct PairAttention : torch::autograd::Function<PairAttention> {
     PairGradients to{dq.mutable_data_ptr<float>(), dk.mutable_data_ptr<float>(), dv.mutable_data_ptr<float>()};
     countOperations(8 * double(dq.numel()) * double(p.columns));
     parallelFor(p.batch * p.heads, [&](int64_t begin, int64_t end) {
-      kernels().pairBackward(p, saved[3].const_data_ptr<float>(), saved[4].const_data_ptr<float>(),
-                             gradient.const_data_ptr<float>(), to, begin, end);
+      kernels().pairBackward(p, saved[3].const_data_ptr<float>(), sumsOf(saved[4]), gradient.const_data_ptr<float>(),
+                             to, begin, end);
     });
     return {dq.transpose(1, 2), dk.transpose(1, 2), dv.transpose(1, 2), at::Tensor(), at::Tensor()};
   }

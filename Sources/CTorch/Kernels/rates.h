@@ -43,4 +43,10 @@ inline const int64_t* lengthsOf(const std::optional<at::Tensor>& lengths, int64_
 /// Whether the kernels take a tensor: on the CPU, and not float64, which would lose its digits.
 inline bool forKernels(const at::Tensor& x) { return x.is_cpu() && x.scalar_type() != at::kDouble; }
 
+/// What attention keeps of its rows: a tensor [2, B, H, Q].
+inline RowSums sumsOf(const at::Tensor& x) {
+  auto* data = x.data_ptr<float>();
+  return {data, data + x.numel() / 2};
+}
+
 }  // namespace ct
