@@ -8,7 +8,7 @@ import Train
 @main
 struct Parts: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Time one part of a training step.", subcommands: [Attend.self, Load.self, Errors.self])
+    abstract: "Time one part of a training step.", subcommands: [Attend.self, Load.self])
 }
 
 /// Attention over a batch, forward and backward.
@@ -105,7 +105,7 @@ private func milliseconds(_ duration: Duration) -> Double {
   Double(duration.components.seconds) * 1e3 + Double(duration.components.attoseconds) * 1e-15
 }
 
-func median(_ numbers: [Double]) -> Double {
+private func median(_ numbers: [Double]) -> Double {
   let sorted = numbers.sorted()
   return sorted[sorted.count / 2]
 }
