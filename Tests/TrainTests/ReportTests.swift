@@ -130,6 +130,25 @@ struct ReportTests {
     #expect(text.contains("<small>not above first token, p = 1.6e-07</small>"), "\(text)")
   }
 
+  @Test("the best model stands first, one without a result last")
+  func order() throws {
+    let run = try TinyRun()
+    let table = RunTable(at: run.database)
+    for (name, accuracy) in [("none", nil), ("low", 0.3), ("high", 0.5), ("low too", 0.3)] {
+      try table.begin(
+        RunRecord(
+          name: name, dataset: "listops-2k", contentDigest: [1], recipe: Scoring.mark + "\n",
+          recipeSHA256: [1], seed: 0, machine: "elsewhere", state: .finished, path: "\(name).npy"))
+      guard let accuracy else { continue }
+      try table.record([("accuracy", accuracy)], of: name, step: 0, split: "test")
+    }
+    let text = Leaderboard(try ReportData(database: run.database, benches: [])).markup([]).text
+    let places = try ["high", "low<", "low too", "none"].map {
+      try #require(text.range(of: "<th scope=\"row\">\($0)")?.lowerBound)
+    }
+    #expect(places == places.sorted())
+  }
+
   @Test("averages need all tasks; a Path-X that never left its plateau counts as 50")
   func averages() throws {
     let run = try TinyRun()

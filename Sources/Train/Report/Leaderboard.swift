@@ -1,6 +1,6 @@
 import Datasets
 
-/// The table of tasks and models: ours, the published value beneath, trivial rules as rows.
+/// The table of tasks and models, the best first: ours, the published value beneath, trivial rules as rows.
 struct Leaderboard {
   /// The tasks of the paper's average.
   static let fiveTasks = ["listops", "text", "retrieval", "image", "pathfinder"]
@@ -10,6 +10,9 @@ struct Leaderboard {
     let protocolName: String
     /// By dataset, the selected group and how many there are.
     var cells: [String: (group: RunGroup, of: Int)] = [:]
+
+    /// The sum of its accuracies: what is not there counts as nothing.
+    var total: Double { cells.values.reduce(0) { $0 + ($1.group.meanTest ?? 0) } }
   }
 
   private let data: ReportData
@@ -32,7 +35,9 @@ struct Leaderboard {
         old == nil || isBetter ? group : old?.group ?? group, (old?.of ?? 0) + 1
       )
     }
-    self.rows = rows
+    // The best first; equal ones as they were begun.
+    self.rows = rows.enumerated()
+      .sorted { ($1.element.total, $0.offset) < ($0.element.total, $1.offset) }.map(\.element)
   }
 
   /// The table, or a sentence when there are no runs.
