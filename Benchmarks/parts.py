@@ -5,17 +5,17 @@
     Benchmarks/parts.py loader                      against numpy.memmap and, where it is installed, Mosaic Streaming
     Benchmarks/parts.py listops                     against the generator in Python of Tests/InteropTests
 
-Attention: softmax over all pairs, blocks of 64 with their neighbours, and features elu(x) + 1; the peer is PyTorch's
-function for the first (the better of it and the three operations), the same over gathered blocks for the second, two
-matrix products for the third. Loaders: random batches of 32 sequences of 4,096 bytes, made integers as a model
-takes them; ours also verifies checksums. Every side is a process of its own, ours and theirs first in turn; a
-pair during which others used more than 6 % of the machine is measured again, at most --retries times, then marked.
+Attention: softmax over all pairs, blocks of 64 with their neighbours, and features elu(x) + 1. The peers are
+PyTorch's function and, apart, the three operations for the first, its function over gathered blocks for the second,
+matrix products for the third. Loaders: random batches of 32 sequences of 4,096 bytes, made integers as a model takes
+them; ours also verifies checksums. Every side is a process of its own, ours and theirs first in turn; a pair during
+which others used more than 6 % of the machine is measured again, at most --retries times, then marked.
 Our side is built by: LRA_BENCHMARKS=1 swift build -c release --product lra-parts
 """
 import argparse, json, os, statistics, sys, tempfile, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from steps import ROOT, run
+from steps import ROOT, alternate, run, summary
 
 PATTERNS = ["softmax", "window", "linear"]
 
@@ -93,27 +93,15 @@ def python_loader(a):
 
 
 def compare(a, label, ours, peers, seconds):
-    """Runs commands in turn; `seconds` makes a time of what a side prints."""
+    """Runs commands in turn; `seconds` makes a time of what a side prints and of how long it took."""
+    def side(command):
+        started = time.perf_counter()
+        output, foreign = run(command, dict(OMP_NUM_THREADS=str(a.threads)))
+        return seconds(output, time.perf_counter() - started), None, foreign
+
     for name, theirs in peers.items():
-        pairs, marked = [], 0
-        for pair in range(a.pairs):
-            for _ in range(a.retries + 1):
-                found, foreign = {}, []
-                for side in ("ours", "theirs") if pair % 2 == 0 else ("theirs", "ours"):
-                    command = ours if side == "ours" else theirs
-                    started = time.perf_counter()
-                    output, other = run(command, dict(OMP_NUM_THREADS=str(a.threads)))
-                    found[side] = seconds(output, time.perf_counter() - started)
-                    foreign.append(other)
-                if clean := max(foreign) < 0.06:
-                    break
-            marked += not clean
-            pairs.append((found["ours"], found["theirs"]))
-        ratios = sorted(theirs / ours for ours, theirs in pairs)
-        mine, other = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
-        print(json.dumps(dict(label, peer=name, ours_s=round(mine, 5), peer_s=round(other, 5), pairs=a.pairs,
-                              speedup=dict(min=round(ratios[0], 2), median=round(statistics.median(ratios), 2),
-                                           max=round(ratios[-1], 2)), disturbed=marked)), flush=True)
+        found = alternate(a, lambda: side(ours), lambda: side(theirs))
+        print(json.dumps(dict(label, peer=name, **summary(*found))), flush=True)
 
 
 def attention(a, this):

@@ -147,6 +147,31 @@ def theirs(args, length, impl=None):
     return found["seconds"], found["peak_mb"], foreign
 
 
+def alternate(args, ours, theirs):
+    """Pairs of what both sides give, in turn which is first, and how many were disturbed: a side gives its seconds, its
+    peak memory in MiB and the share of the machine that others used. Disturbed pairs are measured again."""
+    pairs, marked = [], 0
+    for pair in range(args.pairs):
+        for attempt in range(args.retries + 1):
+            order = (ours, theirs) if pair % 2 == 0 else (theirs, ours)
+            found = {side: side() for side in order}
+            clean = max(result[2] for result in found.values()) < 0.06
+            if clean:
+                break
+        marked += not clean
+        pairs.append((found[ours], found[theirs]))
+    return pairs, marked
+
+
+def summary(pairs, marked):
+    """Medians of both sides' seconds, how many times as fast ours is, and the number of pairs."""
+    ratios = sorted(theirs[0] / ours[0] for ours, theirs in pairs)
+    ours_s, theirs_s = (statistics.median(pair[side][0] for pair in pairs) for side in (0, 1))
+    return dict(ours_s=round(ours_s, 5), peer_s=round(theirs_s, 5),
+                speedup=dict(min=round(ratios[0], 3), median=round(statistics.median(ratios), 3), max=round(ratios[-1], 3)),
+                pairs=len(pairs), disturbed=marked)
+
+
 def baseline(args):
     """Peak memory in MB of the peer's process that has PyTorch and no model."""
     environment = dict(LD_PRELOAD=args.preload) if args.preload else {}
@@ -179,30 +204,17 @@ def main():
         return peer(args)
     start = baseline(args)
     for length in map(int, args.lengths.split(",")):
-        pairs, marked = [], 0
         impl = args.impl
         if args.peer and not impl:
             known = PEERS[args.model][1]
             impl = min(known, key=lambda name: theirs(args, length, name)[0]) if len(known) > 1 else known[0]
-        for pair in range(args.pairs):
-            for attempt in range(args.retries + 1):
-                order = (ours, theirs) if pair % 2 == 0 else (theirs, ours)
-                found = {side: side(args, length, impl) if side is theirs else side(args, length) for side in order}
-                clean = max(result[2] for result in found.values()) < 0.06
-                if clean:
-                    break
-            marked += not clean
-            pairs.append((found[ours], found[theirs]))
-        ratios = sorted(theirs[0] / ours[0] for ours, theirs in pairs)
-        ours_s, theirs_s = (statistics.median(pair[side][0] for pair in pairs) for side in (0, 1))
+        pairs, marked = alternate(args, lambda: ours(args, length), lambda: theirs(args, length, impl))
         print(json.dumps(dict(
             config=args.config, model=args.model, length=length, batch=args.batch, precision=args.precision,
             threads=args.threads, dropout=args.dropout, attention_dropout=args.attention_dropout,
-            peer=impl if args.peer else "sdpa", ours_s=round(ours_s, 4), peer_s=round(theirs_s, 4),
-            speedup=dict(min=round(ratios[0], 3), median=round(statistics.median(ratios), 3), max=round(ratios[-1], 3)),
+            peer=impl if args.peer else "sdpa", **summary(pairs, marked),
             ours_above_baseline_mb=round(statistics.median(pair[0][1] for pair in pairs)),
-            peer_above_baseline_mb=round(statistics.median(pair[1][1] for pair in pairs) - start), pairs=len(pairs), disturbed=marked)),
-            flush=True)
+            peer_above_baseline_mb=round(statistics.median(pair[1][1] for pair in pairs) - start))), flush=True)
 
 
 if __name__ == "__main__":

@@ -234,7 +234,7 @@ public struct Synthesizer: Mixer {
 
   /// How many examples have their values side by side in `attendTogether`: a divisor of the batch.
   static func together(_ batch: Int, width: Int) -> Int {
-    // Wide enough to share most of the weights' cost, narrow enough to leave work for many threads.
+    // Wide enough to share most of the weights' cost; the more, the fewer pieces there are for threads.
     (1...max(1, 640 / (width + 1))).last { batch % $0 == 0 } ?? 1
   }
 
