@@ -74,7 +74,7 @@ import Testing
       ]
     }
 
-  @Test("over many elements errors are not above the library's, but for its own scatter", arguments: tiers, cases)
+  @Test("over many elements errors are about the library's or less", arguments: tiers, cases)
   func errors(tier: String, one: Case) throws {
     try Engine.use(tier: tier)
     for narrows in [false, true] {
