@@ -4,11 +4,61 @@ import Foundation
 import Tensors
 import Train
 
-/// Our side of `Benchmarks/parts.py`: one part of a training step alone, in this process.
+/// Our side of `Benchmarks/`: training steps when they are asked for, or one part of a step alone.
 @main
 struct Parts: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Time one part of a training step.", subcommands: [Attend.self, Load.self])
+    abstract: "Time training steps or one part of them.",
+    subcommands: [Step.self, Attend.self, Load.self, Tier.self])
+}
+
+/// The tier of kernels in use.
+struct Tier: ParsableCommand {
+  func run() throws {
+    _ = try Engine.start(threads: 1)
+    print(Engine.kernelTier)
+  }
+}
+
+/// Training steps of a model, as many as each line of the standard input says.
+struct Step: ParsableCommand {
+  @Argument(help: "The model.") var model: String
+  @Option(help: "L, in tokens.") var length = 1024
+  @Option(help: "Examples.") var batch = 32
+  @Option(help: "float32 or bfloat16.") var precision = "float32"
+  @Option(help: "A protocol or a YAML file.") var recipe = "small"
+  @Option(name: .customLong("set"), parsing: .singleValue, help: "Override a recipe key.")
+  var settings: [String] = []
+  @Option(help: "Threads.") var threads = 1
+
+  func run() throws {
+    let device = try Engine.start(threads: threads)
+    var request = RecipeRequest(task: "text")
+    (request.recipe, request.model, request.precision) = (recipe, model, precision)
+    request.settings =
+      ["train.accumulate=1"] + settings + ["data.max_length=\(length)", "train.batch_size=\(batch)"]
+    let resolved = try request.resolve()
+    try resolved.check()
+    var begin = ContinuousClock.now
+    try Benchmark(resolved, steps: 1).pace(
+      device: device,
+      ready: { parameters, flops in say("{\"parameters\": \(parameters), \"flops\": \(flops)}") },
+      next: {
+        let steps = readLine().flatMap { Int($0) }
+        begin = .now
+        return steps
+      },
+      done: { loss, peak in
+        say(
+          "{\"seconds\": \(milliseconds(.now - begin) / 1000), \"loss\": \(loss), "
+            + "\"peak_mb\": \(Double(peak) / 1_048_576)}")
+      })
+  }
+
+  private func say(_ line: String) {
+    print(line)
+    fflush(nil)
+  }
 }
 
 /// Attention over a batch, forward and backward.

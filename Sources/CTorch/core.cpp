@@ -8,6 +8,8 @@
 #include <torch/csrc/stable/c/shim.h>
 #include <torch/headeronly/version.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdlib>
 
 #include "include/CTorch.h"
@@ -36,9 +38,35 @@ at::Device device(int number) {
   return number == CT_CPU ? at::Device(at::kCPU) : at::Device(at::kCUDA, number);
 }
 
+namespace {
+
+/// A range that threads take pieces of, large ones first: whoever is faster does more.
+struct SharedRange {
+  const int64_t count, threads;
+  void (*const body)(int64_t, int64_t, void*);
+  void* const context;
+  std::atomic<int64_t> next = 0;
+
+  void work() {
+    int64_t begin = next.load(), end;
+    while (begin < count) {
+      end = begin + std::max<int64_t>((count - begin) / (2 * threads), 1);
+      if (!next.compare_exchange_weak(begin, end)) continue;
+      body(begin, end, context);
+      begin = next.load();
+    }
+  }
+};
+
+}  // namespace
+
 void parallel(int64_t count, void (*body)(int64_t, int64_t, void*), void* context) {
   if (count <= 0) return;
-  if (torch_parallel_for(0, count, 1, body, context) != 0) TORCH_CHECK(false, "torch_parallel_for failed");
+  const int64_t threads = std::min<int64_t>(at::get_num_threads(), count);
+  if (threads == 1) return body(0, count, context);
+  SharedRange range{count, threads, body, context};
+  auto work = [](int64_t, int64_t, void* range) { static_cast<SharedRange*>(range)->work(); };
+  if (torch_parallel_for(0, threads, 1, work, &range) != 0) TORCH_CHECK(false, "torch_parallel_for failed");
 }
 
 void installAllocator();

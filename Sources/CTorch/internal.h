@@ -71,7 +71,10 @@ bool counting();
 /// Adds to the count of floating-point operations while there is one; a kernel says so of itself.
 void countOperations(double operations);
 
-/// Runs body(begin, end) over [0, count) on libtorch's own threads. A parallel_for compiled here would be
+/// Whether kernels' products of float32 tensors are of bfloat16 here: under autocast, where the CPU has them.
+bool wantsHalf();
+
+/// Runs body(begin, end) over pieces of [0, count) on libtorch's own threads. A parallel_for compiled here would be
 /// serial, for want of OpenMP; libtorch's exported one is not.
 void parallel(int64_t count, void (*body)(int64_t, int64_t, void*), void* context);
 

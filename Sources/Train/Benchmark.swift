@@ -76,6 +76,30 @@ public struct Benchmark: Sendable {
       disturbed: others > 0.1 || spread.min < 0.8 * spread.median)
   }
 
+  /// Does its steps when told to, so that they can be timed in turn with another program's.
+  ///
+  /// `ready` gets the number of trained values and the floating-point operations of a step;
+  /// `next` says how many steps to do, nil to end; `done` gets the loss of the last of them and the peak
+  /// memory in bytes above what the process held at the beginning.
+  public func pace(
+    device: Device, ready: (_ parameters: Int, _ flops: Double) -> Void, next: () -> Int?,
+    done: (_ loss: Double, _ peakBytes: Int) -> Void
+  ) throws {
+    let before = Machine.peakBytes
+    try recipe.requireMemory(on: device)
+    let runner = try ModelRunner(recipe, device: device)
+    let updater = try Updater(runner)
+    let batch = Batch.drawn(1, recipe)
+    let flops = try Engine.countingOperations { _ = try updater.update(batch) }
+    ready(runner.network.parameters.valueCount, flops)
+    while let steps = next() {
+      var loss = 0.0
+      for _ in 0..<steps { loss = try updater.update(batch).loss }
+      try Engine.synchronize(device)
+      done(loss, max(0, Machine.peakBytes - before))
+    }
+  }
+
   /// Repetitions per second of some work on drawn batches; the first ones do not count.
   private func timed(
     _ device: Device, begin: () -> Void, _ work: (Batch) throws -> Void

@@ -28,13 +28,12 @@ struct Chunks {
     buffer = at::empty({count * floats}, at::kFloat);
   }
 
-  /// body(sums, begin, end) for the units of every chunk; sums begin as zeros.
+  /// body(sums, begin, end) for the units of every chunk, at least one; it writes the sums.
   template <class Body>
   void run(Body&& body) {
     float* all = buffer.mutable_data_ptr<float>();
     parallelFor(count, [&](int64_t first, int64_t last) {
       for (int64_t c = first; c < last; c++) {
-        std::fill_n(all + c * floats, floats, 0.0f);
         body(all + c * floats, c * units / count, (c + 1) * units / count);
       }
     });

@@ -1,7 +1,6 @@
 // Linear layers, layer normalisation and the feed-forward branch as differentiable functions.
 //
 // Only inputs are saved: backward recomputes activations, masks and moments.
-#include <ATen/autocast_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/layer_norm.h>
@@ -39,17 +38,17 @@ at::Tensor packed(const at::Tensor& matrix, bool transposed, bool half) {
   const int64_t rows = matrix.size(0), columns = matrix.size(1);
   const int64_t depth = transposed ? columns : rows, width = transposed ? rows : columns;
   auto result = at::empty({(half ? (depth + 1) / 2 : depth) * kernels().padded(width)}, at::kInt);
-  kernels().packPanels(matrix.const_data_ptr<float>(), transposed ? 1 : columns, transposed ? columns : 1, depth,
-                       width, half, static_cast<uint32_t*>(result.data_ptr()));
+  auto* target = static_cast<uint32_t*>(result.data_ptr());
+  parallelFor((depth + packedRows - 1) / packedRows, [&](int64_t begin, int64_t end) {
+    kernels().packPanels(matrix.const_data_ptr<float>(), transposed ? 1 : columns, transposed ? columns : 1, depth,
+                         width, half, target, begin * packedRows, std::min(end * packedRows, depth));
+  });
   return result;
 }
 
 const uint32_t* panelsOf(const at::Tensor& x) {
   return x.defined() ? static_cast<const uint32_t*>(x.const_data_ptr()) : nullptr;
 }
-
-/// Whether products are of bfloat16 here.
-bool wantsHalf() { return kernels().half && at::autocast::is_autocast_enabled(at::kCPU); }
 
 /// Rows of a step of parallel work: large enough to be worth a call.
 constexpr int64_t rowStep = 96;

@@ -1,4 +1,6 @@
 // The kernel tier in use: the best the CPU has, unless a lower one is asked for.
+#include <ATen/autocast_mode.h>
+
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -47,6 +49,8 @@ const Kernels& kernels() {
   if (!current) current = best();
   return *current;
 }
+
+bool wantsHalf() { return kernels().half && at::autocast::is_autocast_enabled(at::kCPU); }
 
 }  // namespace ct
 

@@ -64,6 +64,7 @@ struct EmbeddingFunction : torch::autograd::Function<EmbeddingFunction> {
     const auto& table = saved[1];
     Chunks chunks(p.length, p.examples * p.length, table.numel() + kernels().padded(1));
     chunks.run([&](float* sums, int64_t begin, int64_t end) {
+      std::fill_n(sums, table.numel(), 0.0f);
       kernels().embeddingBackward(p, pointer(dy), sums, toPlaces ? dPlaces.mutable_data_ptr<float>() : nullptr,
                                   begin, end);
     });

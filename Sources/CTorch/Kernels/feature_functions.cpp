@@ -35,7 +35,7 @@ std::optional<at::Tensor> tableOf(FeatureMap map, const std::optional<at::Tensor
 
 FeatureProblem problem(const at::Tensor& qkv, const std::optional<at::Tensor>& lengths,
                        const std::optional<at::Tensor>& table, bool causal, FeatureMap map, double eps,
-                       double least, bool clamped) {
+                       double least, bool clamped, bool half) {
   FeatureProblem p{};
   p.batch = qkv.size(0), p.length = qkv.size(1), p.heads = qkv.size(3), p.width = qkv.size(4);
   const int64_t part = p.heads * p.width;
@@ -52,7 +52,7 @@ FeatureProblem problem(const at::Tensor& qkv, const std::optional<at::Tensor>& l
   }
   p.eps = float(eps), p.scale = float(std::pow(double(p.width), -0.25));
   p.factor = float(1 / std::sqrt(double(p.features)));
-  p.clamped = clamped, p.least = float(least);
+  p.clamped = clamped, p.least = float(least), p.half = half;
   return p;
 }
 
@@ -66,8 +66,9 @@ struct FeatureAttention : torch::autograd::Function<FeatureAttention> {
                             const std::optional<at::Tensor>& lengths, const std::optional<at::Tensor>& given,
                             bool causal, int64_t map, double eps, double least, bool clamped) {
     checkPacked(qkv, lengths);
+    const bool half = wantsHalf();
     auto table = tableOf(FeatureMap(map), given, qkv);
-    auto p = problem(qkv, lengths, table, causal, FeatureMap(map), eps, least, clamped);
+    auto p = problem(qkv, lengths, table, causal, FeatureMap(map), eps, least, clamped, half);
     auto out = at::empty({p.batch, p.length, p.heads, p.width}, qkv.options());
     // Keys with values, queries with their sums, and the exponents of random features.
     countOperations(featureOperations(p) * (p.map == FeatureMap::random ? 4 : 2));
@@ -85,6 +86,7 @@ struct FeatureAttention : torch::autograd::Function<FeatureAttention> {
     context->saved_data["eps"] = eps;
     context->saved_data["least"] = least;
     context->saved_data["clamped"] = clamped;
+    context->saved_data["half"] = half;
     return out;
   }
 
@@ -94,7 +96,7 @@ struct FeatureAttention : torch::autograd::Function<FeatureAttention> {
     auto& data = context->saved_data;
     auto lengths = data["lengths"].toOptional<at::Tensor>(), table = data["table"].toOptional<at::Tensor>();
     auto p = problem(qkv, lengths, table, data["causal"].toBool(), FeatureMap(data["map"].toInt()),
-                     data["eps"].toDouble(), data["least"].toDouble(), data["clamped"].toBool());
+                     data["eps"].toDouble(), data["least"].toDouble(), data["clamped"].toBool(), data["half"].toBool());
     auto gradient = grads[0].contiguous();
     countOperations(featureOperations(p) * (p.map == FeatureMap::random ? 6 : 4));
     auto result = at::empty_like(qkv);

@@ -73,6 +73,7 @@ struct FeatureProblem {
   float eps, scale, factor;
   bool clamped;  // whether the denominator is at least `least`, or has it added
   float least;
+  bool half;     // products of bfloat16, sums of float32; not those that make features
 };
 
 /// Rows [B, H, N, E] wherever they lie, their elements side by side. Strides are in floats.
@@ -115,6 +116,9 @@ struct ScanProblem {
 
 /// Tokens between two states that the recurrence keeps for backward.
 constexpr int scanTokens = 32;
+
+/// Rows of a matrix that are packed together.
+constexpr int64_t packedRows = 64;
 
 /// x W^T + b over rows. Packed matrices are written by `packPanels`; a bias has `padded` elements.
 struct LinearProblem {
@@ -218,24 +222,25 @@ struct Kernels {
 
   /// A width rounded up to whole vectors.
   int64_t (*padded)(int64_t width);
-  /// Packs B [depth, columns] for products: depth * padded(columns) words; of bfloat16 (depth + 1) / 2 as many.
+  /// Packs rows [begin, end) of B [depth, columns] for products: depth * padded(columns) words; of bfloat16
+  /// (depth + 1) / 2 as many. A stride is 1; `begin` is a multiple of packedRows.
   void (*packPanels)(const float* b, int64_t rowStride, int64_t columnStride, int64_t depth, int64_t columns,
-                     bool half, uint32_t* target);
+                     bool half, uint32_t* target, int64_t begin, int64_t end);
   /// Writes rows [begin, end) of y.
   void (*linearForward)(const LinearProblem&, void* y, int64_t begin, int64_t end);
-  /// Writes rows [begin, end) of dx, adds those rows' part to dWeight [outputs, padded(inputs)] and dBias
+  /// Writes rows [begin, end) of dx, and those rows' part of dWeight [outputs, padded(inputs)] and dBias
   /// [outputs]; each may be null.
   void (*linearBackward)(const LinearProblem&, const void* dy, void* dx, float* dWeight, float* dBias,
                          int64_t begin, int64_t end);
   /// Writes rows [begin, end) of y.
   void (*layerNormForward)(const LayerNormProblem&, float* y, int64_t begin, int64_t end);
-  /// Writes rows [begin, end) of dx, adds those rows' part to dGain and dOffset (`padded`).
+  /// Writes rows [begin, end) of dx, and those rows' part of dGain and dOffset (`padded`).
   void (*layerNormBackward)(const LayerNormProblem&, const float* dy, float* dx, float* dGain, float* dOffset,
                             int64_t begin, int64_t end);
   int64_t (*feedForwardTiles)(const FeedForwardProblem&);
   /// Writes the rows of tiles [begin, end) of y.
   void (*feedForward)(const FeedForwardProblem&, float* y, int64_t begin, int64_t end);
-  /// Writes the rows of tiles [begin, end) of dx and adds their part to the gradients.
+  /// Writes the rows of tiles [begin, end) of dx and their part of the gradients.
   void (*feedForwardBackward)(const FeedForwardProblem&, const float* dy, float* dx, const FeedForwardGradients&,
                               int64_t begin, int64_t end);
   /// Writes positions [begin, end) of every example.
@@ -247,6 +252,25 @@ struct Kernels {
   /// from the one before it, and its rows are `padded`.
   void (*addParts)(const float* parts, int64_t count, int64_t stride, int64_t columns, int64_t paddedColumns,
                    float* out, int64_t begin, int64_t end);
+};
+
+/// Memory of the calling thread, at a cache line: a vector across two lines costs two reads. What it holds is
+/// arbitrary.
+class Scratch {
+ public:
+  Scratch() = default;
+  explicit Scratch(int64_t floats) { of(floats); }
+  Scratch(const Scratch&) = delete;
+  ~Scratch();
+
+  /// Room for so many units of 32 bits. If that is more than before, what was there is lost.
+  uint32_t* of(int64_t wanted);
+  float* floats(int64_t wanted) { return reinterpret_cast<float*>(of(wanted)); }
+  float* floats() const { return reinterpret_cast<float*>(data); }
+
+ private:
+  uint32_t* data = nullptr;
+  size_t count = 0;
 };
 
 /// The tier in use.
