@@ -132,10 +132,15 @@ public struct Sinkhorn: Mixer {
       try blocks.cut(k).sum([3])
       / Tensor.from(counts, [lengths.count, 1, n, 1]).to(k.elementType).to(k.device)
     let scores = try means.matmul(columns).transposed(2, 3) * tau  // [B, H, place, block]
+    let iterations = configuration.iterations
+    let noisy = try withNoise(scores, context, layer: layer).widened()
+    if noisy.takesKernels {
+      let sizes = lengths.map { Int64(($0 + size - 1) / size) }
+      return try noisy.sinkhornNormalized(
+        sizes: .from(sizes, [sizes.count]), iterations: iterations)
+    }
     let blocked = try flags { length, row, column in max(row, column) * size >= length }
     // The matrices of the iterations are made again in the backward pass.
-    let iterations = configuration.iterations
-    let noisy = try withNoise(scores, context, layer: layer)
     return try Tensor.recomputing([noisy]) { inputs, _ in
       [try Self.sinkhorn(inputs[0], iterations: iterations, blocked: blocked)]
     }[0]

@@ -117,6 +117,13 @@ struct ScanProblem {
 /// Tokens between two states that the recurrence keeps for backward.
 constexpr int scanTokens = 32;
 
+/// Rows and columns of exp(scores) made to sum to 1 in turn.
+struct SinkhornProblem {
+  const float* scores;   // [B, H, n, n]
+  const int64_t* sizes;  // [B]: rows and columns from there on are zeros
+  int64_t heads, width, iterations;
+};
+
 /// Rows of a matrix that are packed together.
 constexpr int64_t packedRows = 64;
 
@@ -219,6 +226,10 @@ struct Kernels {
   /// Writes the gradients of a and of the start, of matrices [begin, end).
   void (*inverseBackward)(const float* a, const float* steps, const float* gradient, float* da, float* dz,
                           int64_t matrices, int64_t width, int64_t iterations, int64_t begin, int64_t end);
+  /// Writes matrices [begin, end) of out.
+  void (*sinkhornForward)(const SinkhornProblem&, float* out, int64_t begin, int64_t end);
+  /// Writes matrices [begin, end) of the scores' gradient.
+  void (*sinkhornBackward)(const SinkhornProblem&, const float* gradient, float* dScores, int64_t begin, int64_t end);
 
   /// A width rounded up to whole vectors.
   int64_t (*padded)(int64_t width);

@@ -88,6 +88,10 @@ ct_tensor ct_recurrence(ct_tensor keys, ct_tensor values, ct_tensor decay, ct_te
 /// Matrices and start [..., m, m], float32 on the CPU.
 ct_tensor ct_inverse_iteration(ct_tensor matrices, ct_tensor start, int iterations);
 
+/// Rows and columns of exp(scores) normalised in turn, `iterations` times each: Sinkhorn's way to a doubly stochastic
+/// matrix. Scores [B, H, n, n], float32 on the CPU; sizes [B] int64: rows and columns from there on are zeros.
+ct_tensor ct_sinkhorn(ct_tensor scores, ct_tensor sizes, int iterations);
+
 /// Whether the functions below take a tensor: float32 on the CPU.
 int ct_takes_kernels(ct_tensor x);
 
