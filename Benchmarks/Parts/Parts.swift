@@ -36,7 +36,8 @@ struct Step: ParsableCommand {
     var request = RecipeRequest(task: "text")
     (request.recipe, request.model, request.precision) = (recipe, model, precision)
     request.settings =
-      ["train.accumulate=1"] + settings + ["data.max_length=\(length)", "train.batch_size=\(batch)"]
+      ["train.accumulate=1"] + settings
+      + ["data.max_length=\(length)", "train.batch_size=\(batch)"]
     let resolved = try request.resolve()
     try resolved.check()
     var begin = ContinuousClock.now
