@@ -33,8 +33,9 @@ struct DistanceLogits: Module {
     let (b, h, n) = (queries.size(0), queries.size(1), queries.size(2))
     let (s, e, reach) = (queries.size(3), queries.size(4), keys.size(3))
     // Distances from reach - 1 down to 1 - s.
-    let sinusoids = try Self.sinusoids(from: reach - 1, count: reach + s - 1, width: width)
-      .to(queries.elementType).to(queries.device)
+    let sinusoids = try Self.sinusoids(
+      from: reach - 1, step: -1, count: reach + s - 1, width: width
+    ).to(queries.elementType).to(queries.device)
     let places = try project(sinusoids).reshaped([reach + s - 1, h, e])
       .permuted([1, 2, 0]).unsqueezed(1)  // [H, 1, E, M]
     let scaled = { (bias: Parameter) in
@@ -49,6 +50,38 @@ struct DistanceLogits: Module {
     return try content + byDistance.gathered(index, 4)
   }
 
+  /// Queries and keys whose products, over √E, are the logits: [B, H, L, E + D] each.
+  ///
+  /// A sinusoid of i - j is a rotation of those of j by i, so the term by distance is a product of what the
+  /// query asks, rotated, with the sinusoids of the key's own place.
+  ///
+  /// - Parameters:
+  ///   - queries: [B, H, L, E], of all places.
+  ///   - keys: several [B, H, L, E], of all places too.
+  ///   - project: sinusoids [M, D] to [M, H E].
+  func widened(
+    _ queries: Tensor, _ keys: [Tensor], project: (Tensor) throws -> Tensor
+  ) throws -> (queries: Tensor, keys: [Tensor]) {
+    let (b, h, length, e) = (queries.size(0), queries.size(1), queries.size(2), queries.size(3))
+    let like = { (x: Tensor) in try x.to(queries.elementType).to(queries.device) }
+    let identity = try Tensor.from(
+      (0..<(width * width)).map { $0 % (width + 1) == 0 ? Float(1) : 0 }, [width, width])
+    let map = try project(like(identity)).reshaped([width, h, e]).permuted([1, 2, 0])  // [H, E, D]
+    let asked = try (queries + placeBias.value).matmul(map).to(queries.elementType)  // [B, H, L, D]
+    let places = try like(Self.sinusoids(from: 0, step: 1, count: length, width: width))  // [L, D]
+    let half = width / 2
+    let (sines, cosines) = (try places.slice(0..<half, 1), try places.slice(half..<width, 1))
+    let (ofSines, ofCosines) = (try asked.slice(0..<half, 3), try asked.slice(half..<width, 3))
+    let rotated = try [
+      ofCosines * sines - ofSines * cosines, ofSines * sines + ofCosines * cosines,
+    ]
+    let shown = try places.expanded([b, h, length, width])
+    return (
+      try .concatenated([queries + contentBias.value] + rotated, 3),
+      try keys.map { try .concatenated([$0, shown], 3) }
+    )
+  }
+
   /// `r.weight`, `u`, `w`.
   var parameters: [NamedParameter] {
     place.parameters.prefixed("r") + [
@@ -56,14 +89,22 @@ struct DistanceLogits: Module {
     ]
   }
 
-  /// Sines, then cosines, of distances first, first - 1, ...: [count, width].
-  static func sinusoids(from first: Int, count: Int, width: Int) throws -> Tensor {
-    var values: [Double] = []
-    for index in 0..<count {
-      let angles = (0..<(width / 2)).map { pair in
-        Double(first - index) * pow(10_000, -2 * Double(pair) / Double(width))
+  /// Sines, then cosines, of first, first + step, ...: [count, width].
+  static func sinusoids(from first: Int, step: Int, count: Int, width: Int) throws -> Tensor {
+    var values = [Double](repeating: 0, count: count * width)
+    for pair in 0..<(width / 2) {
+      let rate = pow(10_000, -2 * Double(pair) / Double(width))
+      let turn = (sine: sin(Double(step) * rate), cosine: cos(Double(step) * rate))
+      // Each from the one before: in double precision 16,384 turns are exact to 1e-11.
+      var at = (sine: sin(Double(first) * rate), cosine: cos(Double(first) * rate))
+      for row in 0..<count {
+        values[row * width + pair] = at.sine
+        values[row * width + width / 2 + pair] = at.cosine
+        at = (
+          at.sine * turn.cosine + at.cosine * turn.sine,
+          at.cosine * turn.cosine - at.sine * turn.sine
+        )
       }
-      values += angles.map { sin($0) } + angles.map { cos($0) }
     }
     return try .from(values, [count, width])
   }

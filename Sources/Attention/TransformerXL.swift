@@ -5,8 +5,8 @@ import Tensors
 /// A token attends to its segment and to the M tokens before the segment, whose states (the inputs of the
 /// same layer) carry no gradient. Since a whole sequence is at hand, all segments are computed at once: the
 /// outputs are those of reading segment by segment. Places enter as distances:
-/// `((q_i + u)·k_j + (q_i + w)·R_{i-j} W_r) / √E`, with fixed sinusoids R. Time is O(L·(s + M)·D), memory
-/// O(L·(s + M)). Causal as published; the bidirectional form sees all of its segment. Padded keys are
+/// `((q_i + u)·k_j + (q_i + w)·R_{i-j} W_r) / √E`, with fixed sinusoids R. Time is O(L·(s + M)·H·D), memory
+/// O(L·H·D). Causal as published; the bidirectional form sees all of its segment. Padded keys are
 /// not attended.
 ///
 /// Dai and others 2019, arXiv 1901.02860, section 3. Deviation: u and w belong to a layer.
@@ -36,10 +36,9 @@ public struct TransformerXL: Mixer {
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "transformer_xl", summary: "segments and memory, by distance",
-    time: "L (s+M) d", memory: "L (s+M)", directions: [.bidirectional, .causal],
+    time: "L (s+M) d", memory: "L h d", directions: [.bidirectional, .causal],
     paper: "1901.02860")
-  /// Segments and memory of 256 tokens: at 16,384 tokens a layer in training holds 253 MiB for each head;
-  /// twice the size would hold more than a mask of all pairs, 256 MiB.
+  /// Segments and memory of 256 tokens.
   public static let defaults = Configuration()
 
   let heads: Heads
@@ -83,27 +82,34 @@ public struct TransformerXL: Mixer {
     _ q: Tensor, _ own: (Tensor, Tensor), _ memory: (Tensor, Tensor), _ context: Context,
     layer: Int, project: (Tensor) throws -> Tensor
   ) throws -> Tensor {
-    let (s, m) = (min(configuration.segmentLength, q.size(2)), configuration.memoryLength)
-    let blocks = Blocks(size: s, length: q.size(2))
-    let before = min((m + s - 1) / s, blocks.count - 1)
-    let width = (before + 1) * s
-    let joined = { (memory: Tensor, own: Tensor) in
-      // Windows end with the segment itself, which comes with its gradient.
-      try Tensor.concatenated(
-        [
-          blocks.windows(memory, before: before, after: 0).slice(0..<(before * s), 3),
-          blocks.cut(own),
-        ], 3)  // [B, H, n, w, E]
+    let length = q.size(2)
+    let blocks = Blocks(size: min(configuration.segmentLength, length), length: length)
+    let memoryLength = blocks.count > 1 ? configuration.memoryLength : 0
+    let all = memoryLength > 0 ? [own, memory] : [own]
+    let (queries, keys) = try distance.widened(q, all.map { $0.0 }, project: project)
+    return try context.attended(
+      queries, .concatenated(keys, 2), .concatenated(all.map { $0.1 }, 2),
+      by: plan(blocks, memoryLength, context), scale: heads.scale,
+      dropout: model.attentionDropoutRate, layer: layer)
+  }
+
+  /// A group for each segment: the tokens before it, from the rows of the memory, and its own.
+  private func plan(_ blocks: Blocks, _ memoryLength: Int, _ context: Context) throws
+    -> AttentionPlan
+  {
+    let (size, length, causal) = (blocks.size, blocks.length, model.causal)
+    return try context.plan("\(configuration) \(causal) \(length)", ragged: true) { groups, shown in
+      for first in stride(from: 0, to: length, by: size) {
+        let own = first..<min(first + size, length)
+        let past = (max(0, first - memoryLength)..<first).map { shown($0) < 0 ? -1 : length + $0 }
+        guard causal else {
+          groups.add(queries: own, keys: past + own.map(shown))
+          continue
+        }
+        groups.add(
+          queries: own, keys: past + own.map(shown), shared: past.count, bounds: { 0...$0 },
+          code: { _, key in key })
+      }
     }
-    let (keys, values) = (try joined(memory.0, own.0), try joined(memory.1, own.1))
-    let logits = try distance(blocks.cut(q), keys, project: project)  // [B, H, n, s, w]
-    let causal = model.causal
-    let outside = try mask(s, width, on: q.device) { row, slot in
-      slot < before * s - m || (causal && slot - before * s > row)
-    }
-    let blocked = try blocks.blockedWindows(context, before: before, after: 0).or(outside)
-    let source = KeySource(logits: logits, blocked: blocked) { try $0.matmul(values) }
-    return try blocks.joined(
-      context.attended([source], dropout: model.attentionDropoutRate, layer: layer))
   }
 }

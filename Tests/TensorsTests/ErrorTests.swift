@@ -48,30 +48,34 @@ import Testing
           .dropout(0.1, key: keys[1], examples: examples, addedTo: x[0])
       }
     }
-    + [(1024, 64), (777, 32)].flatMap { length, width in
+    + [(1024, 64, 0), (777, 32, 0), (dropped, 32, 0.1)].map { length, width, rate in
       let scale = 1 / Double(width).squareRoot()
-      let shapes = [[2, length, 3, 1, width]]
-      return [
-        Case(name: "attention \(length) \(width)", shapes: shapes) {
-          try $0[0].attention(
-            keyLengths: .from([Int64(length), Int64(length / 3)], [2]), scale: scale
-          ).transposed(1, 2)
-        } library: { x in
-          let hidden = (0..<(2 * length)).map { $0 >= length + length / 3 ? Float(1) : 0 }
-          return try (part(x[0], 0).matmul(part(x[0], 1).transposed(2, 3)) * scale)
-            .filled(where: Tensor.from(hidden, [2, 1, 1, length]).to(.bool), -1e9).softmax(-1)
-            .matmul(part(x[0], 2))
-        },
-        Case(name: "linear attention \(length) \(width)", shapes: shapes) {
-          try $0[0].widened().featureAttention(
-            .elu, lengths: nil, causal: false, denominator: .plus(1e-6)
-          ).transposed(1, 2)
-        } library: { x in
-          let (q, k) = try (part(x[0], 0).elu() + 1, part(x[0], 1).elu() + 1)
-          let sums = try q.matmul(k.sum([2], keep: true).transposed(2, 3)) + 1e-6
-          return try q.matmul(k.transposed(2, 3).matmul(part(x[0], 2))) / sums
-        },
-      ]
+      let name = "attention \(length) \(width)" + (rate > 0 ? ", dropout" : "")
+      return Case(name: name, shapes: [[2, length, 3, 1, width]]) {
+        try $0[0].attention(
+          keyLengths: .from([Int64(length), Int64(length / 3)], [2]), scale: scale, dropout: rate,
+          key: keys[0], examples: .from([Int64(0), 1], [2])
+        ).transposed(1, 2)
+      } library: { x in
+        let hidden = (0..<(2 * length)).map { $0 >= length + length / 3 ? Float(1) : 0 }
+        var weights = try (part(x[0], 0).matmul(part(x[0], 1).transposed(2, 3)) * scale)
+          .filled(where: Tensor.from(hidden, [2, 1, 1, length]).to(.bool), -1e9).softmax(-1)
+        if rate > 0 {
+          weights = try weights * Tensor.from(kept, weights.shape).to(weights.elementType)
+        }
+        return try weights.matmul(part(x[0], 2))
+      }
+    }
+    + [(1024, 64), (777, 32)].map { length, width in
+      Case(name: "linear attention \(length) \(width)", shapes: [[2, length, 3, 1, width]]) {
+        try $0[0].widened().featureAttention(
+          .elu, lengths: nil, causal: false, denominator: .plus(1e-6)
+        ).transposed(1, 2)
+      } library: { x in
+        let (q, k) = try (part(x[0], 0).elu() + 1, part(x[0], 1).elu() + 1)
+        let sums = try q.matmul(k.sum([2], keep: true).transposed(2, 3)) + 1e-6
+        return try q.matmul(k.transposed(2, 3).matmul(part(x[0], 2))) / sums
+      }
     }
 
   @Test("over many elements errors are about the library's or less", arguments: tiers, cases)
@@ -118,6 +122,11 @@ import Testing
 }
 
 private let keys = ["inside", "outside"].map { RandomKey(seed: 1)[$0] }
+
+/// A length with dropout of probabilities, and the factors that a rate of 0.1 gives them: [2, 1, L, L].
+private let dropped = 401
+private let kept =
+  (try? keepMask(2, 1, dropped, rate: 0.1, key: keys[0], examples: [0, 1]).doubles()) ?? []
 
 private func normalized(_ x: Tensor) throws -> Tensor {
   let share = 1 / Double(x.size(-1))

@@ -28,7 +28,7 @@ private func reference(
 }
 
 /// The keep mask of the documented counters: [B, H, L, L], kept entries scaled.
-private func keepMask(
+func keepMask(
   _ batch: Int, _ heads: Int, _ length: Int, rate: Double, key: RandomKey, examples: [Int]
 )
   throws -> Tensor

@@ -98,7 +98,7 @@ struct Attention : torch::autograd::Function<Attention> {
     const variable_list inputs = k ? variable_list{first, *k, *v} : variable_list{first};
     const auto& request = held->request;
     const Operands x(inputs);
-    TORCH_CHECK(x.q.size(3) <= 1024 && x.v.size(3) <= 1024, "a head is at most 1024 wide");
+    TORCH_CHECK(x.q.size(3) <= 4096 && x.v.size(3) <= 4096, "a head is at most 4096 wide");
     TORCH_CHECK(request.scale > 0, "the scale of logits is above 0, not ", request.scale);
     const Rate rate(request.dropout);
     const auto keys = keysOf(request, rate, x.q.size(0));
