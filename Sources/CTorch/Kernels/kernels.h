@@ -1,6 +1,7 @@
 // The kernels that exist once per CPU tier, as a table of functions. No ATen header here: the tier files are
 // compiled for their CPU, and inline library code compiled there must not reach other machines.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 
 namespace ct {
