@@ -200,7 +200,7 @@ public struct CompressiveTransformer: Mixer {
     var blocked: Tensor? = try mask(count, width, on: q.device) { segment, j in
       j < r ? (segment * s - m) / c < r - j : j < r + m && segment * s < r + m - j
     }.reshaped([1, 1, count, 1, width])
-    if let padding = try blocks.blockedWindows(context, before: 0, after: 0) {
+    if let padding = try blocks.blockedKeys(context) {
       blocked = try blocked.or(padding.padded(before: r + m, 4))
     }
     if model.causal {

@@ -63,12 +63,12 @@ struct DistanceLogits: Module {
     _ queries: Tensor, _ keys: [Tensor], project: (Tensor) throws -> Tensor
   ) throws -> (queries: Tensor, keys: [Tensor]) {
     let (b, h, length, e) = (queries.size(0), queries.size(1), queries.size(2), queries.size(3))
-    let like = { (x: Tensor) in try x.to(queries.elementType).to(queries.device) }
-    let identity = try Tensor.from(
-      (0..<(width * width)).map { $0 % (width + 1) == 0 ? Float(1) : 0 }, [width, width])
-    let map = try project(like(identity)).reshaped([width, h, e]).permuted([1, 2, 0])  // [H, E, D]
+    let identity = try mask(width, width, on: queries.device) { $0 == $1 }
+    let map = try project(identity.to(queries.elementType)).reshaped([width, h, e])
+      .permuted([1, 2, 0])  // [H, E, D]
     let asked = try (queries + placeBias.value).matmul(map).to(queries.elementType)  // [B, H, L, D]
-    let places = try like(Self.sinusoids(from: 0, step: 1, count: length, width: width))  // [L, D]
+    let places = try Self.sinusoids(from: 0, step: 1, count: length, width: width)
+      .to(queries.elementType).to(queries.device)  // [L, D]
     let half = width / 2
     let (sines, cosines) = (try places.slice(0..<half, 1), try places.slice(half..<width, 1))
     let (ofSines, ofCosines) = (try asked.slice(0..<half, 3), try asked.slice(half..<width, 3))
