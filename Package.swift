@@ -65,7 +65,10 @@ let trainTargets: [Target] = [
   .executableTarget(
     name: "lra-train",
     dependencies: ["Train", "Console", argumentParser], swiftSettings: strict),
-  .testTarget(name: "TensorsTests", dependencies: ["Tensors"], swiftSettings: strict),
+  .target(name: "TileEmulator", path: "Tests/TileEmulator"),
+  .testTarget(
+    name: "TensorsTests", dependencies: ["CTorch", "Tensors", "TileEmulator"],
+    swiftSettings: strict),
   .testTarget(
     name: "AttentionTests", dependencies: ["Attention"], exclude: ["golden.json"],
     swiftSettings: strict),

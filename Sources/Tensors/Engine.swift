@@ -44,7 +44,7 @@ public enum Engine {
   /// How many threads an operation may use.
   public static var threads: Int { Int(ct_threads()) }
 
-  /// The kernel tier in use: `avx512_bf16`, `avx512`, `avx2` or `portable`; `LRA_CPU` names a lower one than the
+  /// The kernel tier in use: `amx`, `avx512_bf16`, `avx512`, `avx2` or `portable`; `LRA_CPU` names a lower one than the
   /// CPU has.
   public static var kernelTier: String { String(cString: ct_kernel_tier()) }
 

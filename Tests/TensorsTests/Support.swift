@@ -1,6 +1,8 @@
+import CTorch
 import Foundation
 import Tensors
 import Testing
+import TileEmulator
 
 /// `sin(a * (i + 1) + b)`, the inputs of the golden vectors.
 func fill(_ shape: [Int], _ a: Double, _ b: Double) -> [Double] {
@@ -38,9 +40,20 @@ func draw(_ words: [UInt32], _ half: Int) -> UInt32 {
   half % 2 == 0 ? words[half / 2] & 0xffff : words[half / 2] >> 16
 }
 
+/// Whether the tier amx is not in this CPU and its instructions are emulated.
+let emulatesTiles: Bool = {
+  guard (try? Engine.use(tier: "amx")) == nil, emulate_tiles() == 1 else { return false }
+  ct_emulates_amx()
+  return (try? Engine.use(tier: "amx")) != nil
+}()
+
 /// The tiers this machine has, and what it lacks in the test log.
-let tiers = ["avx512_bf16", "avx512", "avx2", "portable"].filter { tier in
+let tiers = ["amx", "avx512_bf16", "avx512", "avx2", "portable"].filter { tier in
+  if tier == "amx" && emulatesTiles { print("kernel tier amx is not in this CPU: emulated") }
   let there = (try? Engine.use(tier: tier)) != nil
   if !there { print("kernel tier \(tier) is not in this CPU: not tested here") }
   return there
 }
+
+/// Those that multiply bfloat16.
+let halfTiers = ["amx", "avx512_bf16"]

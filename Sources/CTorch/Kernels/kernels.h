@@ -288,7 +288,7 @@ class Scratch {
 /// The tier in use.
 const Kernels& kernels();
 
-extern const Kernels kernelsPortable, kernelsAvx2, kernelsAvx512, kernelsAvx512Bf16;
+extern const Kernels kernelsPortable, kernelsAvx2, kernelsAvx512, kernelsAvx512Bf16, kernelsAmx;
 
 /// SplitMix64's finaliser (Steele et al. 2014): joins a site's key with an example's position.
 inline uint64_t mixKey(uint64_t key, uint64_t value) {

@@ -44,10 +44,14 @@ int ct_cuda_device_count(void);
 int ct_synchronize(int device);
 int ct_set_threads(int count);
 int ct_threads(void);
-/// The kernel tier in use: "avx512", "avx2" or "portable"; at start the best the CPU has, or LRA_CPU's.
+/// The kernel tier in use: "amx", "avx512_bf16", "avx512", "avx2" or "portable"; at start the best the CPU has, or
+/// LRA_CPU's.
 const char *ct_kernel_tier(void);
 /// Chooses a tier by name; non-zero with a message when the CPU does not have it.
 int ct_use_tier(const char *name);
+/// Lets "amx" be chosen on a CPU with AVX-512 BF16 but without AMX: the program emulates its instructions, as our tests
+/// do.
+void ct_emulates_amx(void);
 /// Bytes the caching allocator holds in total, and the most that were in use at once.
 void ct_memory(int64_t *held, int64_t *peak_in_use);
 /// Gives cached blocks back to the system and lets the peak begin again at the bytes in use, which it returns.
