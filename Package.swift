@@ -65,12 +65,11 @@ let trainTargets: [Target] = [
   .executableTarget(
     name: "lra-train",
     dependencies: ["Train", "Console", argumentParser], swiftSettings: strict),
-  .target(name: "TileEmulator", path: "Tests/TileEmulator"),
+  .target(name: "TileEmulator", dependencies: ["CTorch"], path: "Tests/TileEmulator"),
   .testTarget(
-    name: "TensorsTests", dependencies: ["CTorch", "Tensors", "TileEmulator"],
-    swiftSettings: strict),
+    name: "TensorsTests", dependencies: ["Tensors", "TileEmulator"], swiftSettings: strict),
   .testTarget(
-    name: "AttentionTests", dependencies: ["Attention"], exclude: ["golden.json"],
+    name: "AttentionTests", dependencies: ["Attention", "TileEmulator"], exclude: ["golden.json"],
     swiftSettings: strict),
   .testTarget(name: "TrainTests", dependencies: ["Train"], swiftSettings: strict),
 ]

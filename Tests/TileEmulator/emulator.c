@@ -3,7 +3,10 @@
 #define _GNU_SOURCE
 #include "TileEmulator.h"
 
+#include <ct_core.h>
+
 #if defined(__x86_64__) && defined(__linux__)
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -149,10 +152,25 @@ static void handle(int signal, siginfo_t *information, void *opaque) {
   sigaction(signal, &before, NULL);  // anything else ends the process as it would have
 }
 
-int emulate_tiles(void) {
+static int has(const char *tier) {
+  const char *const used = ct_kernel_tier();
+  return ct_use_tier(tier) == 0 && ct_use_tier(used) == 0;
+}
+
+static int emulating;
+
+static void begin(void) {
   struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK};
   sigemptyset(&action.sa_mask);
-  return sigaction(SIGILL, &action, &before) == 0;
+  if (has("amx") || !has("avx512_bf16") || sigaction(SIGILL, &action, &before) != 0) return;
+  ct_emulates_amx();
+  emulating = 1;
+}
+
+int emulate_tiles(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, begin);
+  return emulating;
 }
 
 long emulated_tile_instructions(void) { return atomic_load(&executed); }

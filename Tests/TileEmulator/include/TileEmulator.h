@@ -2,8 +2,8 @@
 #ifndef TILE_EMULATOR_H
 #define TILE_EMULATOR_H
 
-/// From now on executes the process's AMX instructions for bfloat16 where the CPU refuses them, some 100,000 times as
-/// slow as AMX would be. Returns 1, or 0 where it cannot: it needs Linux on x86-64.
+/// Lets the kernel tier "amx" be used on a CPU that lacks only AMX, whose instructions are from now on executed here,
+/// some 1,000 times as slow. Returns 1, or 0 where the CPU has them or lacks more.
 int emulate_tiles(void);
 
 /// How many instructions were executed so, by all threads.
