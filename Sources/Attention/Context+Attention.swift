@@ -75,29 +75,31 @@ extension Context {
   ///   - q: [B, H, Lq, E].
   ///   - k: [B, H, Lk, E].
   ///   - v: [B, H, Lk, Ev].
+  ///   - bias: [H, Lq, Lk], added to the logits; without a plan.
   ///   - plan: nil for all keys.
   ///   - queryLengths: [B] int64 on the CPU, queries of a row, behind which outputs are 0; nil for all.
   ///   - keyLengths: keys that a row has, alike.
   /// - Returns: [B, H, Lq, Ev].
   func attended(
-    _ q: Tensor, _ k: Tensor, _ v: Tensor, by plan: AttentionPlan? = nil,
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, bias: Tensor? = nil, by plan: AttentionPlan? = nil,
     queryLengths: Tensor? = nil, keyLengths: Tensor? = nil, causal: Bool = false, scale: Double,
     dropout: Double, layer: Int
   ) throws -> Tensor {
     try q.transposed(1, 2).attention(
-      over: (k.transposed(1, 2), v.transposed(1, 2)), plan: plan, queryLengths: queryLengths,
-      keyLengths: keyLengths,
-      causal: causal, scale: scale, dropout: training ? dropout : 0,
-      key: key[layer]["attention.probability"], examples: examples
+      over: (k.transposed(1, 2), v.transposed(1, 2)), bias: bias, plan: plan,
+      queryLengths: queryLengths, keyLengths: keyLengths, causal: causal, scale: scale,
+      dropout: training ? dropout : 0, key: key[layer]["attention.probability"], examples: examples
     ).transposed(1, 2)
   }
 
   /// The same over this batch's own positions [B, H, L, E], without padding and hidden positions.
   ///
-  /// - Parameter ownQueries: whether queries are positions too; padded ones give 0 then.
+  /// - Parameters:
+  ///   - bias: [H, L, L], added to the logits; not with hidden positions.
+  ///   - ownQueries: whether queries are positions too; padded ones give 0 then.
   func attendedOwn(
-    _ q: Tensor, _ k: Tensor, _ v: Tensor, ownQueries: Bool = false, causal: Bool = false,
-    scale: Double, dropout: Double, layer: Int
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, bias: Tensor? = nil, ownQueries: Bool = false,
+    causal: Bool = false, scale: Double, dropout: Double, layer: Int
   ) throws -> Tensor {
     var plan: AttentionPlan?
     if hidden != nil {
@@ -109,7 +111,8 @@ extension Context {
       }
     }
     return try attended(
-      q, k, v, by: plan, queryLengths: ownQueries ? lengthTensor : nil, keyLengths: lengthTensor,
+      q, k, v, bias: bias, by: plan, queryLengths: ownQueries ? lengthTensor : nil,
+      keyLengths: lengthTensor,
       causal: causal, scale: scale, dropout: dropout, layer: layer)
   }
 }

@@ -9,9 +9,11 @@ import Tensors
 /// - `factorized_random`: `R₁ R₂` of rank k;
 /// - dot products `Q Kᵀ / √E`, unless they are ignored.
 ///
-/// Time and memory are O(L²), but the memory of `factorized_random`, with or without dot products, which
-/// is O(L): it is dot-product attention of `[Q / √E, R₁]` with `[K, R₂ᵀ]`. Parameters are tied to the longest length, and cut for shorter ones. Padded
-/// keys are not attended; a causal token sees itself and earlier ones.
+/// Time is O(L²). All parts but two are dot products, so that a sum of them is attention of
+/// `[Q / √E, R₁, ReLU(W₁ x + b₁), 1]` over `[K, R₂ᵀ, W₂, b₂]`, with memory O(L); `random` adds its tensor, its
+/// gradient and what the optimizer keeps of it, and only `factorized_dense` holds logits and weights. Parameters are
+/// tied to the longest length, and cut for shorter ones. Padded keys are not attended; a causal token sees itself
+/// and earlier ones.
 ///
 /// Tay and others 2021, arXiv 2005.00743, section 3; a mixture adds logits, as in LRA's code.
 ///
@@ -50,9 +52,12 @@ public struct Synthesizer: Mixer {
     }
   }
 
-  /// Logits, weights and the gradient of either, unless the kernel makes them.
+  /// Logits, weights and the gradient of either, unless the kernel makes them; of `random` its tensor, its
+  /// gradient and two moments.
   public static func heldMatrices(_ configuration: Configuration) -> Double {
-    configuration.synthesizerMode == Part.factorizedRandom.rawValue ? 0 : 3
+    let parts = configuration.synthesizerMode.split(separator: "+")
+    return (parts.contains { $0 == Part.factorizedDense.rawValue } ? 3 : 0)
+      + (parts.contains { $0 == Part.random.rawValue } ? 4 : 0)
   }
 
   /// A part of B.
@@ -79,6 +84,14 @@ public struct Synthesizer: Mixer {
     case factorizedDense(Linear, Linear, Linear)
     /// [H, L, k] and [H, k, L].
     case factorizedRandom(Parameter, Parameter)
+
+    /// Whether all examples have the same logits.
+    var isOneForAll: Bool {
+      switch self {
+      case .random, .factorizedRandom: true
+      case .dense, .factorizedDense: false
+      }
+    }
   }
 
   private let parts: [Logits]
@@ -146,7 +159,7 @@ public struct Synthesizer: Mixer {
 
   /// [B, L, D] to [B, L, D].
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
-    if let attended = try attendThin(x, context, layer: layer) {
+    if let attended = try attendFused(x, context, layer: layer) {
       return try out(attended.reshaped([x.size(0), x.size(1), model.qkvDim]))
     }
     var logits = try self.logits(parts[0], x)  // [B or 1, H, L, L]
@@ -198,35 +211,57 @@ public struct Synthesizer: Mixer {
     return try context.attended([source], dropout: model.attentionDropoutRate, layer: layer)
   }
 
-  /// Factorised logits by the fused kernel, whose queries and keys are the factors: [B, L, D] to
-  /// [B, L, H, E].
+  /// The fused kernel, which makes logits tile by tile: [B, L, D] to [B, L, H, E].
   ///
-  /// - Returns: nil for other logits, and for widths above the kernel's 1,024.
-  func attendThin(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor? {
-    guard parts.count == 1, case .factorizedRandom(let left, let right) = parts[0] else {
-      return nil
-    }
+  /// - Returns: nil with `factorized_dense`, with `random` where positions are hidden, and for queries wider than
+  ///   the kernel's 4,096.
+  func attendFused(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor? {
     let (b, length, h, e) = (x.size(0), x.size(1), model.numHeads, model.headWidth)
-    let rank = left.value.size(2)
-    guard rank + (dots == nil ? 0 : e) <= 1024 else { return nil }
     let values = try value(x, narrow: true).apart(heads: h)  // [B, H, L, E]
     let isDropping = context.training && model.attentionDropoutRate > 0
-    let together = dots == nil && !isDropping ? Self.together(b, width: e) : 1
-    let whole = { (table: Tensor) in
-      try table.to(values.elementType).unsqueezed(0).expanded([b / together, h, length, rank])
+    let isOne = dots == nil && parts.allSatisfy(\.isOneForAll) && !isDropping
+    let together = isOne ? Self.together(b, width: e) : 1
+    // A [1, 1, L, 1] or [1, H, L, k] as [B / m, H, L, ...].
+    let whole = { (x: Tensor) in
+      try x.to(values.elementType).expanded([b / together, h, length, x.size(3)])
     }
-    var q = try whole(left.value.slice(0..<length, 1))  // [B, H, L, k]
-    var k = try whole(right.value.slice(0..<length, 2).transposed(1, 2).contiguous())
+    var (queries, keys): ([Tensor], [Tensor]) = ([], [])
+    var bias: Tensor?
+    for part in parts {
+      switch part {
+      case .factorizedDense: return nil
+      case .random(let table):
+        bias = try table.value.slice(0..<length, 1).slice(0..<length, 2)  // [H, L, L]
+      case .factorizedRandom(let left, let right):
+        queries.append(try whole(left.value.slice(0..<length, 1).unsqueezed(0)))
+        keys.append(
+          try whole(right.value.slice(0..<length, 2).transposed(1, 2).contiguous().unsqueezed(0)))
+      case .dense(let hidden, let logits):
+        let one = try Tensor.full([1, 1, length, 1], 1, values.elementType, on: x.device)
+        let rows = try hidden(x, narrow: true).apart(heads: h).relu()
+        queries += try [logits.inner.map { try rows.linear($0.value, nil) } ?? rows, whole(one)]
+        let columns = try [logits.weight.value, logits.bias?.value.unsqueezed(1)]
+          .compactMap { try $0?.slice(0..<length, 0) }
+        keys.append(try whole(.concatenated(columns, 1).unsqueezed(0).unsqueezed(0)))
+      }
+    }
+    if bias != nil && context.hidden != nil { return nil }
     if let dots {
-      let scale = 1 / Double(e).squareRoot()
-      q = try .concatenated([q, dots.query(x).apart(heads: h) * scale], 3)
-      k = try .concatenated([k, dots.key(x).apart(heads: h)], 3)
+      queries.append(try placed(dots.query, x) * (1 / Double(e).squareRoot()))
+      keys.append(try placed(dots.key, x))
     }
+    if queries.isEmpty {
+      let nothing = try Tensor.zeros([1, 1, length, 1], values.elementType, on: x.device)
+      (queries, keys) = ([try whole(nothing)], [try whole(nothing)])
+    }
+    let q = try queries.count > 1 ? Tensor.concatenated(queries, 3) : queries[0]  // [B, H, L, K]
+    let k = try keys.count > 1 ? Tensor.concatenated(keys, 3) : keys[0]
+    guard q.size(3) <= 4096 else { return nil }
     var attended =
       try together > 1
-      ? attendTogether(q, k, values, together, context, layer: layer)
+      ? attendTogether(q, k, values, bias, together, context, layer: layer)
       : context.attendedOwn(
-        q, k, values, ownQueries: true, causal: model.causal, scale: 1,
+        q, k, values, bias: bias, ownQueries: true, causal: model.causal, scale: 1,
         dropout: model.attentionDropoutRate, layer: layer)  // [B, H, L, E]
     if uniformPaddedQueries { attended = try context.uniformAtPadding(attended, values) }
     return try attended.transposed(1, 2)
@@ -244,10 +279,12 @@ public struct Synthesizer: Mixer {
   /// - Parameters:
   ///   - q: [B / m, H, L, k], and k alike.
   ///   - values: [B, H, L, E].
+  ///   - bias: [H, L, L], added to the logits.
   ///   - m: examples that stand side by side.
   /// - Returns: [B, H, L, E].
   private func attendTogether(
-    _ q: Tensor, _ k: Tensor, _ values: Tensor, _ m: Int, _ context: Context, layer: Int
+    _ q: Tensor, _ k: Tensor, _ values: Tensor, _ bias: Tensor?, _ m: Int, _ context: Context,
+    layer: Int
   ) throws -> Tensor {
     let (b, h, length, e) = (values.size(0), values.size(1), values.size(2), values.size(3))
     let real = try context.realPositions()?.to(values.elementType)  // [B, 1, L, 1]
@@ -259,7 +296,7 @@ public struct Synthesizer: Mixer {
     let side = try parts.reshaped([b / m, m, h, length, width]).permuted([0, 2, 3, 1, 4])
       .reshaped([b / m, h, length, m * width])
     let attended = try context.attended(
-      q, k, side, causal: model.causal, scale: 1, dropout: 0, layer: layer
+      q, k, side, bias: bias, causal: model.causal, scale: 1, dropout: 0, layer: layer
     ).reshaped([b / m, h, length, m, width]).permuted([0, 3, 1, 2, 4])
       .reshaped([b, h, length, width])
     guard let real else { return attended }

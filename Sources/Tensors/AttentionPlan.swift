@@ -146,6 +146,7 @@ extension Tensor {
   ///   - self: queries [B, Lq, H, E]; or, when there are no keys and values, queries, keys and values side
   ///     by side, [B, L, 3, H, E].
   ///   - keysAndValues: [B, Lk, H, E] and [B, Lk, H, Ev].
+  ///   - bias: [H, Lq, Lk], added to the logits; without a plan, and for keys and values apart.
   ///   - plan: nil for all keys.
   ///   - queryLengths: [B] int64 on the CPU; queries from a row's length on give zeros. nil: all are real.
   ///   - keyLengths: alike; keys from a row's length on are not attended.
@@ -155,13 +156,13 @@ extension Tensor {
   ///     place of the key in its group, which is its position without a plan).
   /// - Returns: [B, Lq, H, Ev].
   public func attention(
-    over keysAndValues: (Tensor, Tensor)? = nil, plan: AttentionPlan? = nil,
+    over keysAndValues: (Tensor, Tensor)? = nil, bias: Tensor? = nil, plan: AttentionPlan? = nil,
     queryLengths: Tensor? = nil, keyLengths: Tensor? = nil, causal: Bool = false, scale: Double,
     dropout: Double = 0, key: RandomKey = RandomKey(seed: 0), examples: Tensor? = nil
   ) throws -> Tensor {
     try Tensor(
       ct_attention(
-        handle, keysAndValues?.0.handle, keysAndValues?.1.handle, plan?.handle,
+        handle, keysAndValues?.0.handle, keysAndValues?.1.handle, bias?.handle, plan?.handle,
         queryLengths?.handle, keyLengths?.handle, causal ? 1 : 0, scale, dropout,
         examples?.handle, key.bits))
   }

@@ -95,18 +95,19 @@ import Testing
   }
 
   @Test(
-    "factorised logits need no L x L matrix: the kernel gives the outputs and gradients of float64",
-    arguments: [false, true], [false, true])
-  func thin(dots: Bool, causal: Bool) throws {
+    "logits are made in the kernel: outputs and gradients are those of float64",
+    arguments: ["factorized_random", "random", "dense", "dense+random+factorized_random"],
+    [(false, false), (false, true), (true, false), (true, true)])
+  func fused(mode: String, form: (dots: Bool, causal: Bool)) throws {
     let lengths = [17, 9]
     var results: [[Double]] = []
     for type in [ElementType.float64, .float32] {
-      let mixer = try synthesizer("factorized_random", dots: dots, causal: causal)
+      let mixer = try synthesizer(mode, dots: form.dots, causal: form.causal)
       for named in mixer.parameters { try named.parameter.convert(to: type) }
       let x = try Inputs.fill([2, 17, 8], 0.7, 0.1).to(type)
       try x.requireGradient()
       let context = try Inputs.context(lengths, 17)
-      #expect(try mixer.attendThin(x, context, layer: 0) != nil)
+      #expect(try mixer.attendFused(x, context, layer: 0) != nil)
       let real = try Tensor.from((0..<34).map { $0 % 17 < lengths[$0 / 17] ? 1.0 : 0 }, [2, 17, 1])
       let out = try mixer(x, context, layer: 0).to(.float64) * real
       try (out * Inputs.fill([2, 17, 8], 1.3, 0.4)).sum().backward()
@@ -121,9 +122,14 @@ import Testing
 
   @Test(
     "examples that share their weights have the outputs and gradients that they have alone",
-    arguments: [false, true], [[12, 12, 12, 12], [12, 7, 1, 12]])
-  func together(causal: Bool, lengths: [Int]) throws {
-    let mixer = try synthesizer("factorized_random", dots: false, causal: causal)
+    arguments: ["factorized_random", "random", "random+factorized_random"],
+    [
+      (false, [12, 12, 12, 12]), (true, [12, 12, 12, 12]), (false, [12, 7, 1, 12]),
+      (true, [12, 7, 1, 12]),
+    ])
+  func together(mode: String, form: (causal: Bool, lengths: [Int])) throws {
+    let lengths = form.lengths
+    let mixer = try synthesizer(mode, dots: false, causal: form.causal)
     #expect(
       Synthesizer.together(4, width: 4) == 4 && Synthesizer.together(7, width: 100) == 1
         && Synthesizer.together(32, width: 32) == 16)

@@ -3,7 +3,7 @@ import Testing
 
 /// Dense softmax attention in float64 from elementary operations, with an explicit L x L keep mask.
 private func reference(
-  _ qkv: Tensor, lengths: [Int], causal: Bool, scale: Double, keep: Tensor?
+  _ qkv: Tensor, lengths: [Int], causal: Bool, scale: Double, keep: Tensor?, bias: Tensor? = nil
 ) throws -> Tensor {
   let (batch, length, heads) = (qkv.size(0), qkv.size(1), qkv.size(3))
   let part = { (index: Int) in try qkv.select(index, 2).transposed(1, 2) }  // [B, H, L, E]
@@ -19,7 +19,8 @@ private func reference(
     }
   }
   let mask = try Tensor.from(blocked, [batch, 1, length, length])
-  let scores = try part(0).matmul(part(1).transposed(2, 3)) * scale
+  var scores = try part(0).matmul(part(1).transposed(2, 3)) * scale
+  if let bias { scores = try scores + bias }
   var weights = try scores.filled(where: mask, -1e300).softmax(-1)  // [B, H, L, L]
   if let keep { weights = try weights * keep }
   let out = try weights.matmul(part(2)) * Tensor.from(real, [batch, 1, length, 1])
@@ -109,6 +110,53 @@ func keepMask(
     let foundGradient = try #require(fused.gradient)
     // torch's own float32 error is 1.5e-5 here
     #expect(relativeError(try foundGradient.doubles(), try gradient.doubles()) < 3e-5)
+  }
+
+  @Test(
+    "a bias is added to the logits and has its gradient, from every example", arguments: tiers,
+    cases.dropFirst())
+  func biased(tier: String, example: Case) throws {
+    try Engine.use(tier: tier)
+    let (length, width) = (example.length, example.width)
+    let shape = [2, length, 3, 2, width]
+    let (scale, key) = (1 / Double(width).squareRoot(), RandomKey(seed: 5)["site"])
+    let keep =
+      example.dropout > 0
+      ? try keepMask(2, 2, length, rate: example.dropout, key: key, examples: [3, 4]) : nil
+    let lengths = try Tensor.from(example.lengths.map(Int64.init), [2])
+    let direction = try Tensor.from(
+      fill([2, length, 2, width], 1.3, 0.4), [2, length, 2, width])
+    /// Outputs, and gradients of queries, keys and values and of a table of which the bias is a part.
+    func run(_ type: ElementType, narrow: Bool = false) throws -> [[Double]] {
+      let qkv = try Tensor.from(fill(shape, 0.7, 0.1), shape).to(type)
+      let table = try Tensor.from(
+        fill([2, length + 3, length + 5], 0.9, 0.6), [2, length + 3, length + 5]
+      ).to(type)
+      for tensor in [qkv, table] { try tensor.requireGradient() }
+      let bias = try table.slice(1..<(length + 1), 1).slice(2..<(length + 2), 2)
+      let attend = {
+        let parts = try qkv.unbound(2)
+        return try parts[0].attention(
+          over: (parts[1], parts[2]), bias: bias, queryLengths: lengths, keyLengths: lengths,
+          causal: example.causal, scale: scale, dropout: example.dropout, key: key,
+          examples: .from([Int64(3), 4], [2]))
+      }
+      let found =
+        try type == .float64
+        ? reference(
+          qkv, lengths: example.lengths, causal: example.causal, scale: scale, keep: keep,
+          bias: bias)
+        : narrow ? withBFloat16(on: .cpu) { try attend().to(.float32) } : attend()
+      try (found * direction.to(type)).sum().backward()
+      return try [found, #require(qkv.gradient), #require(table.gradient)].map { try $0.doubles() }
+    }
+    let exact = try run(.float64)
+    // Of bfloat16 ErrorTests are the measure; a wrong term shows here.
+    for (narrow, limit) in [(false, 5e-5), (true, 0.15)] {
+      for (found, expected) in zip(try run(.float32, narrow: narrow), exact) {
+        #expect(relativeError(found, expected) < limit)
+      }
+    }
   }
 
   @Test("what stands at padded positions changes nothing", arguments: tiers)

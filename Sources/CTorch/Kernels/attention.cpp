@@ -60,11 +60,12 @@ struct Held : torch::CustomClassHolder {
   AttentionRequest request;
 };
 
-/// Queries, keys and values [B, L, H, E], each a tensor or side by side in one [B, L, 3, H, E].
+/// Queries, keys and values [B, L, H, E], each a tensor or side by side in one [B, L, 3, H, E], and a bias or none.
 struct Operands {
-  at::Tensor q, k, v;
+  at::Tensor q, k, v, bias;
   explicit Operands(const variable_list& inputs) {
-    if (inputs.size() == 3)
+    if (inputs.size() == 4) bias = inputs[3];
+    if (inputs.size() >= 3)
       q = inputs[0], k = inputs[1], v = inputs[2];
     else
       q = inputs[0].select(2, 0), k = inputs[0].select(2, 1), v = inputs[0].select(2, 2);
@@ -84,6 +85,7 @@ struct Attention : torch::autograd::Function<Attention> {
     p.causal = request.causal, p.scale = float(request.scale);
     p.dropThreshold = rate.threshold, p.keepScale = rate.keepScale, p.rowKeys = keys.data();
     p.plan = plan;
+    if (x.bias.defined()) p.bias = {x.bias.const_data_ptr<float>(), x.bias.stride(0), x.bias.stride(1), nullptr};
     return p;
   }
 
@@ -94,8 +96,11 @@ struct Attention : torch::autograd::Function<Attention> {
   }
 
   static at::Tensor forward(AutogradContext* context, const c10::intrusive_ptr<Held>& held, const at::Tensor& first,
-                            const std::optional<at::Tensor>& k, const std::optional<at::Tensor>& v) {
-    const variable_list inputs = k ? variable_list{first, *k, *v} : variable_list{first};
+                            const std::optional<at::Tensor>& k, const std::optional<at::Tensor>& v,
+                            const std::optional<at::Tensor>& bias) {
+    variable_list inputs{first};
+    for (const auto& rest : {k, v, bias})
+      if (rest) inputs.push_back(*rest);
     const auto& request = held->request;
     const Operands x(inputs);
     TORCH_CHECK(x.q.size(3) <= 4096 && x.v.size(3) <= 4096, "a head is at most 4096 wide");
@@ -137,17 +142,25 @@ struct Attention : torch::autograd::Function<Attention> {
     const auto keys = keysOf(request, rate, x.q.size(0));
     AttentionPlan plan;
     if (request.plan) plan = request.plan->view();
-    const auto p = problem(x, request, request.plan ? &plan : nullptr, rate, keys);
+    auto p = problem(x, request, request.plan ? &plan : nullptr, rate, keys);
     const auto grad = grads[0].contiguous().to(x.q.scalar_type());
     countProducts(p, 2);  // gradients of Q, K, P and V
     variable_list results;
     for (const auto& input : inputs) results.push_back(at::empty(input.sizes(), input.options()));
     const Operands dx(results);
+    if (x.bias.defined()) p.bias.gradient = dx.bias.zero_().mutable_data_ptr<float>();
     const auto from = rowsOf(out), by = rowsOf(grad), dq = rowsOf(dx.q), dk = rowsOf(dx.k), dv = rowsOf(dx.v);
-    parallelFor(p.batch * p.heads, [&](int64_t begin, int64_t end) {
+    auto write = [&](int64_t begin, int64_t end) {
       kernels().attentionBackward(p, from, sumsOf(sums), by, dq, dk, dv, begin, end);
+    };
+    // The gradient of a bias is summed over the batch: then a thread takes all pairs of a head.
+    const bool apart = !p.bias.data;
+    parallelFor(apart ? p.batch * p.heads : p.heads, [&](int64_t begin, int64_t end) {
+      if (apart) return write(begin, end);
+      for (int64_t h = begin; h < end; h++)
+        for (int64_t pair = h; pair < p.batch * p.heads; pair += p.heads) write(pair, pair + 1);
     });
-    results.resize(3);
+    results.resize(4);
     results.insert(results.begin(), at::Tensor());  // of the request
     return results;
   }
@@ -162,14 +175,14 @@ at::Tensor attended(variable_list inputs, c10::intrusive_ptr<Held> held) {
   const auto& first = inputs[0];
   if (!first.is_cpu() || !forKernels(first)) {
     const Operands x(inputs);
-    return composedAttention(x.q, x.k, x.v, held->request);
+    return composedAttention(x.q, x.k, x.v, x.bias, held->request);
   }
   // bfloat16 where it is wanted and the machine multiplies it, else float32.
   const bool wanted = first.scalar_type() == at::kBFloat16 || at::autocast::is_autocast_enabled(at::kCPU);
   const auto type = wanted && kernels().half ? at::kBFloat16 : at::kFloat;
-  for (auto& input : inputs) input = input.to(type);
+  for (size_t n = 0; n < inputs.size(); n++) inputs[n] = inputs[n].to(n == 3 ? at::kFloat : type);
   auto rest = [&](size_t n) { return n < inputs.size() ? std::optional<at::Tensor>(inputs[n]) : std::nullopt; };
-  return Attention::apply(held, inputs[0], rest(1), rest(2));
+  return Attention::apply(held, inputs[0], rest(1), rest(2), rest(3));
 }
 
 }  // namespace
@@ -211,7 +224,7 @@ void ct_plan_avoid(ct_plan handle, const int32_t* low, const int32_t* high, cons
 
 void ct_plan_free(ct_plan handle) { c10::intrusive_ptr<Plan>::reclaim(reinterpret_cast<Plan*>(handle)); }
 
-ct_tensor ct_attention(ct_tensor q, ct_tensor k, ct_tensor v, ct_plan plan, ct_tensor queryLengths,
+ct_tensor ct_attention(ct_tensor q, ct_tensor k, ct_tensor v, ct_tensor bias, ct_plan plan, ct_tensor queryLengths,
                        ct_tensor keyLengths, int causal, double scale, double dropout, ct_tensor rows, uint64_t key) {
   return guarded([&] {
     variable_list inputs{tensor(q)};
@@ -219,7 +232,16 @@ ct_tensor ct_attention(ct_tensor q, ct_tensor k, ct_tensor v, ct_plan plan, ct_t
       inputs.push_back(tensor(k)), inputs.push_back(tensor(v));
       for (const auto& input : inputs)
         TORCH_CHECK(input.dim() == 4, "attention wants [B, L, H, E], got ", input.sizes());
+      if (bias) {
+        const auto& of = tensor(bias);
+        const std::vector<int64_t> sizes{inputs[0].size(2), inputs[0].size(1), inputs[1].size(1)};
+        TORCH_CHECK(of.sizes() == at::IntArrayRef(sizes) && (of.stride(2) == 1 || of.size(2) == 1),
+                    "a bias is [H, Lq, Lk] = ", at::IntArrayRef(sizes), " with dense rows, got ", of.sizes());
+        TORCH_CHECK(!plan, "a bias goes with all keys, not with a plan");
+        inputs.push_back(of);
+      }
     } else {
+      TORCH_CHECK(!bias, "a bias goes with queries, keys and values apart");
       TORCH_CHECK(inputs[0].dim() == 5 && inputs[0].size(2) == 3,
                   "self-attention wants [B, L, 3, H, E], got ", inputs[0].sizes());
     }

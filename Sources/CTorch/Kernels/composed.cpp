@@ -73,9 +73,10 @@ at::Tensor exactDropout(const at::Tensor& weights, const at::Tensor& rows, int64
 
 /// Weighted values, and when asked for the log-sum-exp of the logits [..., Q, 1].
 at::Tensor softmaxed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& blocked,
-                     const at::Tensor& rows, const AttentionRequest& request, int64_t round = 0,
-                     at::Tensor* total = nullptr) {
+                     const at::Tensor& rows, const AttentionRequest& request, const at::Tensor& bias = {},
+                     int64_t round = 0, at::Tensor* total = nullptr) {
   auto logits = at::mul(at::matmul(q, k.transpose(-2, -1)), request.scale);
+  if (bias.defined()) logits = at::add(logits, bias);
   // Finite, so that a row without keys gives no NaN; it is zeroed below.
   if (blocked.defined()) logits = at::masked_fill(logits, blocked, -1e30);
   if (total) *total = at::logsumexp(logits, -1, true);
@@ -185,7 +186,7 @@ at::Tensor planned(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v
     at::Tensor total;
     auto attended = softmaxed(picked(q1, at::where(at::lt(qi, 0), queries, qi)),
                               picked(k1, at::where(at::lt(ki, 0), keys, ki)),
-                              picked(v1, at::where(at::lt(ki, 0), keys, ki)), blocked, rows, request, round,
+                              picked(v1, at::where(at::lt(ki, 0), keys, ki)), blocked, rows, request, {}, round,
                               totals ? &total : nullptr);
     auto moved = [&](const at::Tensor& to, const at::Tensor& x) {
       auto index = placed(at::where(at::lt(qi, 0), queries, qi), x.size(4));
@@ -217,7 +218,7 @@ at::Tensor libraryDropout(const at::Tensor& x, const std::optional<at::Tensor>& 
   return residual ? at::add(*residual, y) : y;
 }
 
-at::Tensor composedAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+at::Tensor composedAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& bias,
                              const AttentionRequest& request) {
   const int64_t batch = q.size(0), queries = q.size(1), keys = k.size(1);
   if (request.dropout > 0 && q.is_cuda()) beginAnew(q.device(), uint64_t(request.key));
@@ -234,12 +235,12 @@ at::Tensor composedAttention(const at::Tensor& q, const at::Tensor& k, const at:
       blocked = either(blocked, at::gt(places(keys).unsqueeze(0), places(queries).unsqueeze(1))
                                     .view({1, 1, queries, keys}));
     auto head = [](const at::Tensor& x) { return x.transpose(1, 2); };  // [B, H, L, E]
-    if (q.is_cuda()) {
+    if (q.is_cuda() && !bias.defined()) {
       auto allowed = blocked.defined() ? std::optional<at::Tensor>(at::logical_not(blocked)) : std::nullopt;
       out = at::scaled_dot_product_attention(head(q), head(k), head(v), allowed, request.dropout, false, request.scale)
                 .transpose(1, 2);
     } else {
-      out = softmaxed(head(q), head(k), head(v), blocked, places(queries).unsqueeze(0), request).transpose(1, 2);
+      out = softmaxed(head(q), head(k), head(v), blocked, places(queries).unsqueeze(0), request, bias).transpose(1, 2);
     }
   }
   if (!request.queryLengths) return out;

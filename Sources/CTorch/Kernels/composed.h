@@ -19,11 +19,11 @@ struct AttentionRequest {
   int64_t key;
 };
 
-/// Softmax attention of q [B, Lq, H, E] over k and v [B, Lk, H, ...]. It holds an Lq x Lk matrix, or
-/// every group's, unless libtorch has a kernel for the device that does not.
+/// Softmax attention of q [B, Lq, H, E] over k and v [B, Lk, H, ...], with a bias [H, Lq, Lk] or an undefined one. It
+/// holds an Lq x Lk matrix, or every group's, unless libtorch has a kernel for the device that does not.
 ///
 /// `dropout` is by the kernels' counters in float64 on the CPU, by the library's generator elsewhere.
-at::Tensor composedAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+at::Tensor composedAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& bias,
                              const AttentionRequest& request);
 
 }  // namespace ct

@@ -33,6 +33,14 @@ struct Rows {
   int64_t batch, row, head;
 };
 
+/// What is added to logits, [heads, queries, keys], and where its gradient is summed. Strides are in floats; the last
+/// dimension is dense, and of the gradient all are.
+struct Bias {
+  const float* data;  // null for none
+  int64_t head, row;
+  float* gradient;
+};
+
 /// One call of attention over a batch.
 struct AttentionProblem {
   int64_t batch, heads, queries, keys, width, valueWidth;
@@ -45,6 +53,7 @@ struct AttentionProblem {
   float keepScale;
   const uint64_t* rowKeys;                         // [B]; used with dropout
   const AttentionPlan* plan;                       // null: all queries with all keys
+  Bias bias;                                       // without a plan
 };
 
 /// Of every query's logits the largest one, m, and 1 / sum e^(x - m): [B, H, Lq] each. Their log-sum-exp in one number
@@ -187,7 +196,7 @@ struct Kernels {
   /// Writes out [B, Lq, H, E] (as q's type) and the sums of rows (base 2) for work units [begin, end). Rows of no
   /// group must be there already: zeros, and infinity in tops.
   void (*attentionForward)(const AttentionProblem&, const Rows& out, const RowSums&, int64_t begin, int64_t end);
-  /// Writes all of the gradients of (batch, head) pairs [begin, end).
+  /// Writes all of the gradients of (batch, head) pairs [begin, end); adds to the bias's.
   void (*attentionBackward)(const AttentionProblem&, const Rows& out, const RowSums&, const Rows& grad,
                             const Rows& dq, const Rows& dk, const Rows& dv, int64_t begin, int64_t end);
   /// keep [queries, keys]: the factor of every probability under dropout, by the rows of queries and slots of keys.

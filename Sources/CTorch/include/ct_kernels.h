@@ -35,15 +35,16 @@ ct_plan ct_plan_new(int64_t plans, const int64_t *groups, const int64_t *queries
 void ct_plan_avoid(ct_plan plan, const int32_t *low, const int32_t *high, const int32_t *code);
 void ct_plan_free(ct_plan plan);
 
-/// Softmax attention over tiles: softmax(scale Q K^T + limits) V, never holding an Lq x Lk matrix.
+/// Softmax attention over tiles: softmax(scale Q K^T + bias + limits) V, never holding an Lq x Lk matrix.
 ///
 /// q [B, Lq, H, E], k and v [B, Lk, H, ...]; or k and v NULL and q [B, L, 3, H, E], the projections side by side.
+/// bias [H, Lq, Lk] is added to the logits, its rows dense; NULL for none, and with a plan or one tensor.
 /// `plan` NULL: all keys, or those up to the query's position when causal. lengths [B] int64 on the CPU, or NULL for all:
 /// keys at and beyond a row's length are not attended, queries there give zeros and no gradient. `dropout` on
 /// the probabilities is by counter: (key, rows[b], head, query position, key's place in its group, which is its position
 /// without a plan). bfloat16 stays so where the CPU multiplies it, and is widened elsewhere.
 /// Returns [B, Lq, H, Ev].
-ct_tensor ct_attention(ct_tensor q, ct_tensor k, ct_tensor v, ct_plan plan, ct_tensor query_lengths,
+ct_tensor ct_attention(ct_tensor q, ct_tensor k, ct_tensor v, ct_tensor bias, ct_plan plan, ct_tensor query_lengths,
                        ct_tensor key_lengths, int causal, double scale, double dropout, ct_tensor rows, uint64_t key);
 
 /// What becomes of queries and keys in attention by features.
