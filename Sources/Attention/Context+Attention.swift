@@ -75,7 +75,7 @@ extension Context {
   ///   - q: [B, H, Lq, E].
   ///   - k: [B, H, Lk, E].
   ///   - v: [B, H, Lk, Ev].
-  ///   - bias: [H, Lq, Lk], added to the logits; without a plan.
+  ///   - bias: [H, Lq, Lk], added to the logits; see `Tensor.attention`.
   ///   - plan: nil for all keys.
   ///   - queryLengths: [B] int64 on the CPU, queries of a row, behind which outputs are 0; nil for all.
   ///   - keyLengths: keys that a row has, alike.
@@ -95,7 +95,7 @@ extension Context {
   /// The same over this batch's own positions [B, H, L, E], without padding and hidden positions.
   ///
   /// - Parameters:
-  ///   - bias: [H, L, L], added to the logits; not with hidden positions.
+  ///   - bias: [H, L, L], added to the logits.
   ///   - ownQueries: whether queries are positions too; padded ones give 0 then.
   func attendedOwn(
     _ q: Tensor, _ k: Tensor, _ v: Tensor, bias: Tensor? = nil, ownQueries: Bool = false,

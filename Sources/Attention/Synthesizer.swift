@@ -213,8 +213,7 @@ public struct Synthesizer: Mixer {
 
   /// The fused kernel, which makes logits tile by tile: [B, L, D] to [B, L, H, E].
   ///
-  /// - Returns: nil with `factorized_dense`, with `random` where positions are hidden, and for queries wider than
-  ///   the kernel's 4,096.
+  /// - Returns: nil with `factorized_dense`, and for queries wider than the kernel's 4,096.
   func attendFused(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor? {
     let (b, length, h, e) = (x.size(0), x.size(1), model.numHeads, model.headWidth)
     let values = try value(x, narrow: true).apart(heads: h)  // [B, H, L, E]
@@ -245,7 +244,6 @@ public struct Synthesizer: Mixer {
         keys.append(try whole(.concatenated(columns, 1).unsqueezed(0).unsqueezed(0)))
       }
     }
-    if bias != nil && context.hidden != nil { return nil }
     if let dots {
       queries.append(try placed(dots.query, x) * (1 / Double(e).squareRoot()))
       keys.append(try placed(dots.key, x))

@@ -146,7 +146,8 @@ extension Tensor {
   ///   - self: queries [B, Lq, H, E]; or, when there are no keys and values, queries, keys and values side
   ///     by side, [B, L, 3, H, E].
   ///   - keysAndValues: [B, Lk, H, E] and [B, Lk, H, Ev].
-  ///   - bias: [H, Lq, Lk], added to the logits; without a plan, and for keys and values apart.
+  ///   - bias: [H, Lq, Lk], added to the logits, for keys and values apart; a plan has one group then, of
+  ///     all queries and with a place for every key.
   ///   - plan: nil for all keys.
   ///   - queryLengths: [B] int64 on the CPU; queries from a row's length on give zeros. nil: all are real.
   ///   - keyLengths: alike; keys from a row's length on are not attended.

@@ -57,7 +57,7 @@ private final class RecordingContext: Context {
       "transformer", "low_rank", "looped", "local", "sparse_transformer", "longformer", "bigbird",
       "linformer", "luna", "image_transformer", "memory_compressed", "informer", "set_transformer",
       "kernelized", "nystromformer", "sinkhorn", "reformer", "routing_transformer",
-      "transformer_xl",
+      "transformer_xl", "synthesizer",
     ].contains(mechanism.name)
     let probability: Set<String> =
       mechanism.attentionDropout && !inside ? ["attention.probability"] : []

@@ -237,7 +237,9 @@ ct_tensor ct_attention(ct_tensor q, ct_tensor k, ct_tensor v, ct_tensor bias, ct
         const std::vector<int64_t> sizes{inputs[0].size(2), inputs[0].size(1), inputs[1].size(1)};
         TORCH_CHECK(of.sizes() == at::IntArrayRef(sizes) && (of.stride(2) == 1 || of.size(2) == 1),
                     "a bias is [H, Lq, Lk] = ", at::IntArrayRef(sizes), " with dense rows, got ", of.sizes());
-        TORCH_CHECK(!plan, "a bias goes with all keys, not with a plan");
+        const auto* own = reinterpret_cast<const Plan*>(plan);
+        TORCH_CHECK(!own || own->isWhole(sizes[1], sizes[2]),
+                    "with a bias, a plan has one group of all queries and a place for every key");
         inputs.push_back(of);
       }
     } else {

@@ -127,8 +127,8 @@ at::Tensor entries(const Plan& plan, const GroupClass& like, const std::vector<i
 }
 
 /// A round of a plan [B, Lq, H, Ev], and when asked for the log-sum-exps of its logits [B, Lq, H, 1].
-at::Tensor planned(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionRequest& request,
-                   int32_t round, at::Tensor* totals) {
+at::Tensor planned(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& bias,
+                   const AttentionRequest& request, int32_t round, at::Tensor* totals) {
   const Plan& plan = *request.plan;
   const int64_t batch = q.size(0), heads = q.size(2), queries = q.size(1), keys = k.size(1);
   const auto device = q.device();
@@ -186,8 +186,8 @@ at::Tensor planned(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v
     at::Tensor total;
     auto attended = softmaxed(picked(q1, at::where(at::lt(qi, 0), queries, qi)),
                               picked(k1, at::where(at::lt(ki, 0), keys, ki)),
-                              picked(v1, at::where(at::lt(ki, 0), keys, ki)), blocked, rows, request, {}, round,
-                              totals ? &total : nullptr);
+                              picked(v1, at::where(at::lt(ki, 0), keys, ki)), blocked, rows, request,
+                              bias.defined() ? bias.unsqueeze(1) : bias, round, totals ? &total : nullptr);
     auto moved = [&](const at::Tensor& to, const at::Tensor& x) {
       auto index = placed(at::where(at::lt(qi, 0), queries, qi), x.size(4));
       return at::scatter(to, 1, index, x.permute({0, 2, 3, 1, 4}).flatten(1, 2));
@@ -200,12 +200,13 @@ at::Tensor planned(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v
 }
 
 /// All rounds of a plan as one softmax over the keys of them all.
-at::Tensor planned(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionRequest& request) {
+at::Tensor planned(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& bias,
+                   const AttentionRequest& request) {
   const int32_t rounds = request.plan->rounds();
-  if (rounds == 1) return planned(q, k, v, request, 0, nullptr);
+  if (rounds == 1) return planned(q, k, v, bias, request, 0, nullptr);
   std::vector<at::Tensor> outs, totals(static_cast<size_t>(rounds));
   for (int32_t round = 0; round < rounds; round++)
-    outs.push_back(planned(q, k, v, request, round, &totals[size_t(round)]));
+    outs.push_back(planned(q, k, v, bias, request, round, &totals[size_t(round)]));
   return at::sum(at::mul(at::stack(outs), at::softmax(at::stack(totals), 0)), 0);
 }
 
@@ -225,7 +226,7 @@ at::Tensor composedAttention(const at::Tensor& q, const at::Tensor& k, const at:
   auto places = [&](int64_t count) { return at::arange(count, q.options().dtype(at::kLong)); };
   at::Tensor out;
   if (request.plan) {
-    out = planned(q, k, v, request);
+    out = planned(q, k, v, bias, request);
   } else {
     at::Tensor blocked;  // true where a key may not be attended
     if (request.keyLengths)

@@ -33,7 +33,7 @@ struct Rows {
   int64_t batch, row, head;
 };
 
-/// What is added to logits, [heads, queries, keys], and where its gradient is summed. Strides are in floats; the last
+/// What is added to logits, [heads, queries, keys], by their places in the one group there is, and where its gradient is summed. Strides are in floats; the last
 /// dimension is dense, and of the gradient all are.
 struct Bias {
   const float* data;  // null for none
@@ -53,7 +53,7 @@ struct AttentionProblem {
   float keepScale;
   const uint64_t* rowKeys;                         // [B]; used with dropout
   const AttentionPlan* plan;                       // null: all queries with all keys
-  Bias bias;                                       // without a plan
+  Bias bias;
 };
 
 /// Of every query's logits the largest one, m, and 1 / sum e^(x - m): [B, H, Lq] each. Their log-sum-exp in one number

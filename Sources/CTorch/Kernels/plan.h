@@ -18,6 +18,16 @@ struct Plan : torch::CustomClassHolder {
 
   bool coded() const { return !code.empty(); }
   int32_t rounds() const { return round.empty() ? 1 : *std::max_element(round.begin(), round.end()) + 1; }
+  /// Whether every plan is one group of so many queries and keys.
+  bool isWhole(int64_t queries, int64_t keys) const {
+    for (int64_t p = 0; p < plans(); p++) {
+      const auto g = groupStart[size_t(p)];
+      if (groupStart[size_t(p) + 1] != g + 1 || queryStart[size_t(g) + 1] - queryStart[size_t(g)] != queries ||
+          keyStart[size_t(g) + 1] - keyStart[size_t(g)] != keys)
+        return false;
+    }
+    return true;
+  }
   int64_t plans() const { return int64_t(groupStart.size()) - 1; }
 
   AttentionPlan view() const {

@@ -38,7 +38,8 @@ void ct_plan_free(ct_plan plan);
 /// Softmax attention over tiles: softmax(scale Q K^T + bias + limits) V, never holding an Lq x Lk matrix.
 ///
 /// q [B, Lq, H, E], k and v [B, Lk, H, ...]; or k and v NULL and q [B, L, 3, H, E], the projections side by side.
-/// bias [H, Lq, Lk] is added to the logits, its rows dense; NULL for none, and with a plan or one tensor.
+/// bias [H, Lq, Lk] is added to the logits, its rows dense; NULL for none, and with one tensor. A plan has one group
+/// then, of all queries and with a place for every key.
 /// `plan` NULL: all keys, or those up to the query's position when causal. lengths [B] int64 on the CPU, or NULL for all:
 /// keys at and beyond a row's length are not attended, queries there give zeros and no gradient. `dropout` on
 /// the probabilities is by counter: (key, rows[b], head, query position, key's place in its group, which is its position
