@@ -40,7 +40,9 @@ import TileEmulator
 
   @Test("a step of every model is the same by tiles", .enabled(if: hasBoth), arguments: names)
   func same(name: String) throws {
-    let (tiles, vectors) = (try step(name, tier: "amx"), try step(name, tier: "avx512_bf16"))
+    let tiles = try step(name, tier: "amx")
+    #expect(threads_with_tiles() == 0, "the library shapes and releases them too")
+    let vectors = try step(name, tier: "avx512_bf16")
     #expect(tiles.map(\.name) == vectors.map(\.name))
     for (one, other) in zip(tiles, vectors) {
       let size = other.values.map { abs($0) }.max() ?? 0

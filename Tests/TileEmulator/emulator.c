@@ -24,6 +24,7 @@ static _Thread_local struct {
 } state;
 
 static atomic_long executed;
+static atomic_int withTiles;
 static struct sigaction before;
 
 /// The general register of a number in an instruction.
@@ -74,7 +75,10 @@ static int decode(const uint8_t *at, const ucontext_t *context, struct instructi
   return 1;
 }
 
-static void release(void) { memset(&state, 0, sizeof state); }
+static void release(void) {
+  atomic_fetch_sub(&withTiles, state.shaped);
+  memset(&state, 0, sizeof state);
+}
 
 static int shape(const uint8_t *from) {
   release();
@@ -87,6 +91,7 @@ static int shape(const uint8_t *from) {
     if (rows > mostRows || bytes > rowBytes || (tile >= tiles && (rows || bytes)) || !rows != !bytes) return 0;
     if (tile < tiles) state.rows[tile] = rows, state.bytes[tile] = bytes;
   }
+  atomic_fetch_add(&withTiles, 1);
   return state.shaped = 1;
 }
 
@@ -174,8 +179,10 @@ int emulate_tiles(void) {
 }
 
 long emulated_tile_instructions(void) { return atomic_load(&executed); }
+int threads_with_tiles(void) { return atomic_load(&withTiles); }
 
 #else
 int emulate_tiles(void) { return 0; }
 long emulated_tile_instructions(void) { return 0; }
+int threads_with_tiles(void) { return 0; }
 #endif

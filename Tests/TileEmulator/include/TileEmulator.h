@@ -9,4 +9,7 @@ int emulate_tiles(void);
 /// How many instructions were executed so, by all threads.
 long emulated_tile_instructions(void);
 
+/// How many threads have not released their tiles.
+int threads_with_tiles(void);
+
 #endif
