@@ -112,7 +112,6 @@ extension Context {
     }
     return try attended(
       q, k, v, bias: bias, by: plan, queryLengths: ownQueries ? lengthTensor : nil,
-      keyLengths: lengthTensor,
-      causal: causal, scale: scale, dropout: dropout, layer: layer)
+      keyLengths: lengthTensor, causal: causal, scale: scale, dropout: dropout, layer: layer)
   }
 }

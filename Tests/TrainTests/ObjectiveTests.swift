@@ -75,14 +75,16 @@ struct ObjectiveTests {
     return found
   }
 
-  @Test("hidden tokens of a repeated sequence are found: at least 90 %")
+  @Test("hidden tokens of a repeated sequence are found: at least 95 %")
   func copies() throws {
     _ = try Engine.start(threads: 2)
     let recipe = recipe {
       $0.train.objective = "masked"
       $0.train.maskRate = 0.03  // both copies of a token are rarely hidden
-      // Seven seeds found 95-97 % so; half the batch and twice the rate 76-97 %.
-      ($0.train.batchSize, $0.optimizer.learningRate) = (64, 0.0015)
+      // Both copies of some 3 % are hidden: a rate that ends at 0 comes near the other 97 %.
+      ($0.train.batchSize, $0.optimizer.learningRate) = (64, 0.002)
+      $0.schedule.factors = "constant * linear_warmup * cosine_decay"
+      $0.train.numTrainSteps = 1000
     }
     let runner = try ModelRunner(recipe, device: .cpu)
     let unseen = CopySource(count: 1000)
@@ -91,7 +93,7 @@ struct ObjectiveTests {
     try train(runner, on: CopySource(count: 4000), steps: 1000)
     let after = try #require(try runner.evaluate(unseen, limit: 1000))
     #expect(after.accuracy.count > 350 && after.accuracy.count < 650, "about 3 % of 16,000")
-    #expect(after.accuracy.value >= 0.9, "\(after)")
+    #expect(after.accuracy.value >= 0.95, "\(after)")
   }
 
   @Test("with noise for labels a student comes near its teacher, without one it stays at chance")

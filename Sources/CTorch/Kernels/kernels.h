@@ -33,8 +33,8 @@ struct Rows {
   int64_t batch, row, head;
 };
 
-/// What is added to logits, [heads, queries, keys], by their places in the one group there is, and where its gradient is summed. Strides are in floats; the last
-/// dimension is dense, and of the gradient all are.
+/// What is added to logits, [heads, queries, keys], by their places in the one group there is, and where its gradient
+/// is summed. Strides are in floats; the last dimension is dense, and of the gradient all are.
 struct Bias {
   const float* data;  // null for none
   int64_t head, row;

@@ -18,6 +18,8 @@ struct Plan : torch::CustomClassHolder {
 
   bool coded() const { return !code.empty(); }
   int32_t rounds() const { return round.empty() ? 1 : *std::max_element(round.begin(), round.end()) + 1; }
+  int64_t plans() const { return int64_t(groupStart.size()) - 1; }
+
   /// Whether every plan is one group of so many queries and keys.
   bool isWhole(int64_t queries, int64_t keys) const {
     for (int64_t p = 0; p < plans(); p++) {
@@ -28,7 +30,6 @@ struct Plan : torch::CustomClassHolder {
     }
     return true;
   }
-  int64_t plans() const { return int64_t(groupStart.size()) - 1; }
 
   AttentionPlan view() const {
     return {plans(),     groupStart.data(), queryStart.data(), keyStart.data(), query.data(),
