@@ -86,11 +86,11 @@ public struct Reformer: Mixer {
       throw AttentionError.badValue(
         Self.mechanism.name, "unmasked needs qkv_dim = emb_dim and cannot be causal")
     }
-    query = try Linear(model.embDim, model.qkvDim, bias: model.qkvBias, key: key["qk"])
-    value = try Linear(model.embDim, model.qkvDim, bias: model.qkvBias, key: key["v"])
+    query = try model.linear(model.embDim, model.qkvDim, bias: model.qkvBias, key: key["qk"])
+    value = try model.linear(model.embDim, model.qkvDim, bias: model.qkvBias, key: key["v"])
     out =
       configuration.unmasked
-      ? nil : try Linear(model.qkvDim, model.embDim, bias: model.qkvBias, key: key["out"])
+      ? nil : try model.linear(model.qkvDim, model.embDim, bias: model.qkvBias, key: key["out"])
     self.configuration = configuration
     self.model = model
     rotations = try Self.draw(

@@ -27,7 +27,8 @@ public struct BatchPlan: Sendable {
   /// - Parameters:
   ///   - lengths: the stored length of each example, of the longer document of a pair; at least one.
   ///   - batchSize: examples per batch over all ranks, at least 1.
-  ///   - bucketBatches: batches per pool, at least 1; 1 leaves the order random.
+  ///   - bucketBatches: batches per pool, at least 1; 1 makes batches of random examples, which are
+  ///     sorted within the batch so that its parts (`accumulate`) hold examples of about equal length.
   public init(lengths: [Int32], batchSize: Int, bucketBatches: Int, seed: Int) throws {
     precondition(batchSize > 0 && bucketBatches > 0, "a batch and a pool have at least one member")
     guard !lengths.isEmpty else { throw TrainError.emptySplit }
@@ -83,13 +84,11 @@ public struct BatchPlan: Sendable {
     let start = pool * bucketBatches * batchSize
     let end = min(start + bucketBatches * batchSize, lengths.count)
     var order = (start..<end).map { permutation[$0] }
-    if bucketBatches > 1 {
-      // Ties keep the permuted order, so that equal lengths stay shuffled.
-      let ranked = order.enumerated().sorted {
-        (lengths[$0.element], $0.offset) < (lengths[$1.element], $1.offset)
-      }
-      order = ranked.map(\.element)
+    // Ties keep the permuted order, so that equal lengths stay shuffled.
+    let ranked = order.enumerated().sorted {
+      (lengths[$0.element], $0.offset) < (lengths[$1.element], $1.offset)
     }
+    order = ranked.map(\.element)
     let count = (order.count + batchSize - 1) / batchSize
     let shuffled = Permutation(count: count, seed: seed, stream: epoch, pool)
     return (order, (0..<count).map { shuffled[$0] })

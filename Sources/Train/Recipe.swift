@@ -1,3 +1,5 @@
+import Attention
+
 /// Everything that decides a training run: task, data, model, optimiser, schedule and evaluation.
 ///
 /// A recipe is resolved from overlays (`RecipeRequest`), written as YAML that is complete by itself
@@ -38,7 +40,7 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var padding = "batch"
     /// Whether a grey level is an id as it is, so that black, 0, is padding too, as in LRA's code.
     public var blackIsPadding = false
-    /// Batches in a pool whose examples are sorted by length, at least 1, which does not sort.
+    /// Batches in a pool whose examples are sorted by length, at least 1: batches of random lengths.
     public var bucketBatches = 64
     /// Batches that the background reader keeps ready, at least 1.
     public var prefetch = 4
@@ -68,11 +70,14 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var activation = "gelu"
     /// Whether the projections of the attention have biases.
     public var qkvBias = true
-    /// `MEAN` (of real tokens), `MEAN_ALL` (of padding too), `CLS` (a vector put before the sequence)
-    /// or `FIRST`.
+    /// `MEAN` (of real tokens), `MEAN_ALL` (of padding too), `MEAN_PADDED` (the sum of real tokens
+    /// divided by the power of two that holds `maxLength`), `CLS` (a vector put before the sequence) or
+    /// `FIRST`.
     public var classifierPool = "MEAN"
     /// Whether the head of one sequence has a hidden layer.
     public var headHidden = true
+    /// Hidden layers of the head of a pair: 2 as in LRA's code, or 1.
+    public var pairHiddenLayers = 2
     /// How the two documents of a pair become one vector: `concat`, [a, b], or `nli`, [a, b, a b, a - b];
     /// a key of task `retrieval` only.
     public var interaction = "concat"
@@ -88,6 +93,8 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var lowRank = 0
     /// How those factors begin: `random`, or `svd` of a drawn matrix.
     public var lowRankInit = "random"
+    /// Where weights begin.
+    public var initial = ModelConfiguration.Initial()
     /// The mechanism's own keys, such as `block_size`; the mechanism checks them.
     public var attention: [String: RecipeScalar] = [:]
   }
@@ -149,6 +156,8 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var noDecay = ["norm", "bias"]
     /// Largest norm of the whole gradient; nil for no clipping.
     public var gradClipNorm: Double?
+    /// Largest size of a single value of the gradient; nil for no clipping.
+    public var gradClipValue: Double?
   }
 
   /// The course of the learning rate.
@@ -157,6 +166,8 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var factors = "constant * linear_warmup * linear_decay"
     /// Steps of warm-up; 0 for none.
     public var warmup = 1000
+    /// Whether beta1 goes from .95 to .85 while a one-cycle rate rises, and back while it falls.
+    public var beta1Cycle = false
   }
 
   /// When and on what is evaluated.

@@ -65,11 +65,16 @@ struct Updater {
     }
     let learningRate = schedule.learningRate(at: batch.number)
     try pruner?.maskGradients()
+    if let limit = runner.recipe.optimizer.gradClipValue {
+      try clipGradientValues(parameters, limit)
+    }
     if let limit = runner.recipe.optimizer.gradClipNorm {
       try clipGradients(parameters, maxNorm: limit)
     }
     if loss.isFinite {
-      try adam.step(learningRate: learningRate)
+      let cycled = runner.recipe.schedule.beta1Cycle
+      try adam.step(
+        learningRate: learningRate, beta1: cycled ? schedule.cycledBeta1(at: batch.number) : nil)
       try pruner?.renewIfDue(after: batch.number, adam)
       try applyStatistics(of: effects, batch)
     }
