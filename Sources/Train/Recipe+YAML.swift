@@ -101,10 +101,6 @@ extension Recipe {
     if model.position == "sinusoidal", model.embDim % 2 != 0 {
       problems.append(.odd("model.emb_dim", model.embDim, "sinusoidal positions"))
     }
-    if schedule.beta1Cycle, Schedule.parse(schedule.factors)?.contains(.oneCycle) != true {
-      problems.append(
-        .wrong("schedule.beta1_cycle", must: "false without one_cycle", found: "true"))
-    }
     if train.accumulate > train.batchSize {
       problems.append(
         .above("train.accumulate", train.accumulate, "train.batch_size", train.batchSize))

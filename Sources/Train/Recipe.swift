@@ -22,7 +22,7 @@ public struct Recipe: Codable, Sendable, Equatable {
   /// When and on what is evaluated.
   public var eval = EvalPart()
 
-  /// Makes a recipe of defaults: the `small` protocol for ListOps.
+  /// Makes a recipe of the defaults that protocols build on.
   public init() {}
 
   /// What is read, and in which order.
@@ -144,7 +144,7 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var name = "adamw"
     /// Base learning rate.
     public var learningRate = 1e-4
-    /// Decay of the first moment, 0 ..< 1.
+    /// Decay of the first moment, 0 ..< 1; `one_cycle` has its own.
     public var beta1 = 0.9
     /// Decay of the second moment, 0 ..< 1.
     public var beta2 = 0.999
@@ -165,10 +165,7 @@ public struct Recipe: Codable, Sendable, Equatable {
     /// A product of factors, see `Schedule`.
     public var factors = "constant * linear_warmup * linear_decay"
     /// Steps of warm-up; 0 for none.
-    public var warmup = 1000
-    /// Whether beta1 goes from .95 to .85 while a one-cycle rate rises, and back while it falls.
-    public var beta1Cycle = false
-  }
+    public var warmup = 1000  }
 
   /// When and on what is evaluated.
   public struct EvalPart: Codable, Sendable, Equatable {
@@ -178,6 +175,8 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var numEvalExamples: Int?
     /// What the best checkpoint is chosen by: `accuracy` or `loss`.
     public var select = "accuracy"
+    /// Share of the steps after which the best is looked for, 0 ..< 1.
+    public var selectAfter = 0.0
     /// Steps between checkpoints.
     public var checkpointFreq = 250
   }

@@ -286,10 +286,10 @@ extension Recipe {
     limit("optimizer.grad_clip_value", \.optimizer.gradClipValue).of(.unusual),
     factors,
     .count("schedule.warmup", \.schedule.warmup, least: 0),
-    .flag("schedule.beta1_cycle", \.schedule.beta1Cycle).of(.unusual),
     .count("eval.eval_frequency", \.eval.evalFrequency),
     numEvalExamples,
     .choice("eval.select", \.eval.select, ["accuracy", "loss"]),
+    .number("eval.select_after", \.eval.selectAfter, .fraction).of(.unusual),
     .count("eval.checkpoint_freq", \.eval.checkpointFreq),
   ]
 

@@ -11,7 +11,8 @@ import Foundation
 /// - `cosine_decay`: (1 + cos(pi p)) / 2 with p = max(0, (t - W) / T) mod 1
 /// - `linear_decay`: 1 until t = W, then (T - t) / (T - W), 0 from t = T on
 /// - `one_cycle`: from 1/25 at step 1 in a straight line to 1 at step W, down to 1/250,000 at step T:
-///   `torch.optim.lr_scheduler.OneCycleLR` with its defaults and a linear course
+///   `torch.optim.lr_scheduler.OneCycleLR` with its defaults and a linear course, which cycles Adam's
+///   beta1 too
 ///
 /// Tay et al. 2020, arXiv 2011.04006; the released `train_utils.create_learning_rate_scheduler`.
 /// Deviation: `linear_decay` and `one_cycle` are not in the release; later work uses them.
@@ -79,10 +80,10 @@ public struct Schedule: Sendable, Equatable {
     factors.reduce(1) { $0 * value(of: $1, at: Double(step)) }
   }
 
-  /// Adam's beta1 of a step, counted from 1, when it is cycled: .95 at the ends of the cycle, .85 at its
-  /// top, as `OneCycleLR` does by default.
-  public func cycledBeta1(at step: Int) -> Double {
-    0.95 - 0.1 * height(at: Double(step))
+  /// Adam's beta1 of a step, counted from 1, under `one_cycle`: .95 at the ends of the cycle, .85 at its
+  /// top; nil under other factors, which leave it alone.
+  public func beta1(at step: Int) -> Double? {
+    factors.contains(.oneCycle) ? 0.95 - 0.1 * height(at: Double(step)) : nil
   }
 
   /// How high in the cycle a step is: 0 at step 1, 1 at the end of the warm-up, 0 at the last step.

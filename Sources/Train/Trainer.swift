@@ -209,9 +209,11 @@ public final class Trainer {
     else { return try stopIfCancelled({ true }, report) }
     let validation = CheckpointState.Validation(
       step: state.step, accuracy: found.accuracy.value, loss: found.loss)
-    // A checkpoint with weights that are still to go is none to choose.
+    // A checkpoint that is not fully pruned cannot be the best.
     let isBest =
-      state.step >= recipe.firstPrunedStep && recipe.eval.prefers(found, to: state.best)
+      state.step >= recipe.firstPrunedStep
+      && Double(state.step) > recipe.eval.selectAfter * Double(recipe.train.numTrainSteps)
+      && recipe.eval.prefers(found, to: state.best)
     state.evaluated = validation
     if isBest { state.best = validation }
     try logs?.evaluation(

@@ -72,9 +72,7 @@ struct Updater {
       try clipGradients(parameters, maxNorm: limit)
     }
     if loss.isFinite {
-      let cycled = runner.recipe.schedule.beta1Cycle
-      try adam.step(
-        learningRate: learningRate, beta1: cycled ? schedule.cycledBeta1(at: batch.number) : nil)
+      try adam.step(learningRate: learningRate, beta1: schedule.beta1(at: batch.number))
       try pruner?.renewIfDue(after: batch.number, adam)
       try applyStatistics(of: effects, batch)
     }

@@ -60,6 +60,19 @@ import Testing
     }
   }
 
+  @Test("pools of one batch hold random examples, shortest first")
+  func randomBatches() throws {
+    let lengths = MemorySource(count: 400).lengths
+    let plan = try BatchPlan(lengths: lengths, batchSize: 40, bucketBatches: 1, seed: 0)
+    let batches = (1...10).map { plan.positions(ofStep: $0) }
+    #expect(batches.joined().sorted() == Array(0..<400))
+    for batch in batches {
+      let own = batch.map { lengths[$0] }
+      #expect(own == own.sorted())
+      #expect((own.last ?? 0) - (own.first ?? 0) > 60, "of 1 to 90 symbols")
+    }
+  }
+
   @Test("an evaluation takes the first examples by length, each once", arguments: [nil, 1, 10, 37])
   func evaluation(limit: Int?) {
     let lengths = MemorySource(count: 37).lengths

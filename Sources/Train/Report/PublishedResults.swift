@@ -21,7 +21,9 @@ struct PublishedResults: Sendable {
   }
 
   /// What stands beneath the runs of a protocol: a study of the same configuration where there is one.
-  static func of(protocol name: String) -> PublishedResults { name == "small" ? skyformer : paper }
+  static func of(protocol name: String) -> PublishedResults {
+    ["small", "skyformer"].contains(name) ? skyformer : paper
+  }
 
   /// Tay and others 2020, arXiv 2011.04006, table 1; all models fail on Path-X.
   static let paper = PublishedResults(
