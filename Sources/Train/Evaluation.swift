@@ -82,15 +82,17 @@ final class ModelRunner {
   /// get the same result.
   ///
   /// - Parameters:
-  ///   - limit: only the first examples; nil for all.
+  ///   - batchSize: examples per batch, which changes memory and time alone; nil takes the recipe's.
+  ///   - limit: only so many examples, see `EvaluationPlan`; nil for all.
   ///   - collect: gets the positions and the logits [B * C] of each batch.
   ///   - isCancelled: asked before every batch.
   /// - Returns: nil when it was cancelled.
   func evaluate(
-    _ source: some ExampleSource, limit: Int? = nil, isCancelled: () throws -> Bool = { false },
-    collect: (([Int], [Float]) throws -> Void)? = nil
+    _ source: some ExampleSource, batchSize: Int? = nil, limit: Int? = nil,
+    isCancelled: () throws -> Bool = { false }, collect: (([Int], [Float]) throws -> Void)? = nil
   ) throws -> Evaluation? {
-    let loader = Loader(evaluating: source, recipe, limit: limit, share: group.share)
+    let loader = Loader(
+      evaluating: source, recipe, batchSize: batchSize, limit: limit, share: group.share)
     var (correct, count, loss, examples) = (0.0, 0, 0.0, 0)
     while let batch = try loader.next() {
       if try isCancelled() { return nil }

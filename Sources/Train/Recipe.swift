@@ -171,7 +171,7 @@ public struct Recipe: Codable, Sendable, Equatable {
   public struct EvalPart: Codable, Sendable, Equatable {
     /// Steps between evaluations on the validation split.
     public var evalFrequency = 250
-    /// Examples of an evaluation, the first of the split; nil for all.
+    /// Examples of an evaluation, the same sample of the split for all runs; nil for all.
     public var numEvalExamples: Int?
     /// What the best checkpoint is chosen by: `accuracy` or `loss`.
     public var select = "accuracy"

@@ -73,7 +73,7 @@ extension RecipeField {
     most: Int = 1 << 30
   ) -> RecipeField {
     RecipeField(path: path) { value, recipe in
-      guard let number = value.int, number >= least else {
+      guard let number = value.whole, number >= least else {
         return "a whole number of at least \(least)"
       }
       guard number <= most else { return "a whole number of at most \(most)" }
@@ -340,7 +340,9 @@ extension Recipe {
       recipe.eval.numEvalExamples = nil
       return nil
     }
-    guard let number = value.int, number >= 1 else { return "a whole number of at least 1, or all" }
+    guard let number = value.whole, number >= 1 else {
+      return "a whole number of at least 1, or all"
+    }
     recipe.eval.numEvalExamples = number
     return nil
   } load: {

@@ -157,8 +157,7 @@ public struct Sweep: Sendable {
     for axis in grid {
       let parts = axis.split(separator: "=", maxSplits: 1)
       guard parts.count == 2, !parts[0].isEmpty else { throw TrainError.badGrid(axis) }
-      let values = parts[1].split(separator: ",", omittingEmptySubsequences: false)
-        .map { $0.trimmingCharacters(in: .whitespaces) }
+      let values = Sweep.values(of: parts[1])
       guard !values.contains(""), Set(values).count == values.count else {
         throw TrainError.badGrid(axis)
       }
@@ -166,5 +165,20 @@ public struct Sweep: Sendable {
       guard points.count <= 10_000 else { throw TrainError.badGrid(axis) }
     }
     return points
+  }
+
+  /// The values of an axis, cut at commas outside brackets.
+  private static func values(of text: Substring) -> [String] {
+    var values = [""]
+    var depth = 0
+    for letter in text {
+      depth += "[{".contains(letter) ? 1 : "]}".contains(letter) ? -1 : 0
+      if letter == ",", depth == 0 {
+        values.append("")
+      } else {
+        values[values.count - 1].append(letter)
+      }
+    }
+    return values.map { $0.trimmingCharacters(in: .whitespaces) }
   }
 }
