@@ -125,6 +125,15 @@ public struct ModelConfiguration: Sendable {
 
   /// Positions in the longest sequence the blocks see.
   public var positions: Int { maxLength + (classifierPool == .cls ? 1 : 0) }
+
+  /// Positions that mlpen/Nystromformer's code for LRA fills every row to: the next power of two.
+  ///
+  /// Mechanisms with `filled_rows` give what such rows would give; nothing is filled.
+  var filledLength: Int {
+    var length = 1
+    while length < positions { length *= 2 }
+    return length
+  }
 }
 
 /// A scalar in a mechanism's own configuration.
