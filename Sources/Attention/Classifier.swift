@@ -74,7 +74,7 @@ public struct Classifier: Module {
         try mean(features.widened(), context.meanWeights())  // [B, D]
       case .meanPadded:
         try mean(features.widened(), context.sumWeights())
-          * (1 / Double(model.paddedLength))  // [B, D]
+          * (1 / Double(model.filledLength))  // [B, D]
       case .meanAll:
         try features.widened().sum([1]) * (1 / Double(features.size(1)))  // [B, D]
       case .cls, .first:

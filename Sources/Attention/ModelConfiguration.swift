@@ -37,7 +37,7 @@ public struct ModelConfiguration: Sendable {
     case mean = "MEAN"
     /// The mean over all positions of the batch, padding too, as LRA's code has it.
     case meanAll = "MEAN_ALL"
-    /// The sum over real tokens divided by `paddedLength`, so that the magnitude tells the length: the
+    /// The sum over real tokens divided by `filledLength`, so that the magnitude tells the length: the
     /// mean of mlpen/Nystromformer's code (`model.py`, `model_wrapper.py`), whose padding is zero.
     case meanPadded = "MEAN_PADDED"
     /// The state of a trained vector put before the first token.
@@ -145,11 +145,6 @@ public struct ModelConfiguration: Sendable {
     return try entry.heldMatrices(attention) * pairs * Double(4 * numHeads * numLayers)
   }
 
-  /// The length to which mlpen/Nystromformer's code fills all rows: the next power of two.
-  public var paddedLength: Int {
-    maxLength <= 1 ? 1 : 1 << (Int.bitWidth - (maxLength - 1).leadingZeroBitCount)
-  }
-
   /// A linear layer that begins as the configuration says.
   func linear(_ input: Int, _ output: Int, bias: Bool = true, key: RandomKey) throws -> Linear {
     try Linear(input, output, bias: bias, initial.linear, key: key)
@@ -157,6 +152,15 @@ public struct ModelConfiguration: Sendable {
 
   /// Positions in the longest sequence the blocks see.
   public var positions: Int { maxLength + (classifierPool == .cls ? 1 : 0) }
+
+  /// Positions that mlpen/Nystromformer's code for LRA fills every row to: the next power of two.
+  ///
+  /// Mechanisms with `filled_rows` give what such rows would give; nothing is filled.
+  public var filledLength: Int {
+    var length = 1
+    while length < positions { length *= 2 }
+    return length
+  }
 }
 
 /// A scalar in a mechanism's own configuration.

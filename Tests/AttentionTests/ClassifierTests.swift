@@ -79,7 +79,7 @@ private let sequence = (0..<61).map { 1 + ($0 * 7 + 3) % 15 }
     "the padded length is the next power of two",
     arguments: [(1, 1), (2, 2), (3, 4), (1000, 1024), (1024, 1024), (2000, 2048), (4000, 4096)])
   func paddedLength(length: Int, padded: Int) {
-    #expect(model { $0.maxLength = length }.paddedLength == padded)
+    #expect(model { $0.maxLength = length }.filledLength == padded)
   }
 
   @Test("the head of a pair has one hidden layer when asked")

@@ -136,7 +136,7 @@ struct BeginningsTests {
     let model = recipe.modelConfiguration
     try write(
       Training(
-        classifierPool: model.classifierPool.rawValue, paddedLength: model.paddedLength,
+        classifierPool: model.classifierPool.rawValue, paddedLength: model.filledLength,
         layerNormEps: model.layerNormEps, learningRate: 1e-3, warmup: 6, clip: 0.01,
         batches: batches), to: folder.file("case.json"))
     let theirs: Trained = try oracle("training", folder.path)

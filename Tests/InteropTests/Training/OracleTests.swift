@@ -72,7 +72,7 @@ private struct Case: Encodable {
     causal = model.causal
     tiedWeights = model.tiedWeights
     classifierPool = model.classifierPool.rawValue
-    paddedLength = model.paddedLength
+    paddedLength = model.filledLength
     layerNormEps = model.layerNormEps
     dropoutRate = model.dropoutRate
     attentionDropoutRate = model.attentionDropoutRate

@@ -21,7 +21,14 @@ private struct Pairing: Sendable, CustomTestStringConvertible {
     .sorted { $0.key < $1.key }
     .flatMap { task, their in
       [
-        Pairing(task: task, model: "transformer", theirTask: their, theirModel: "softmax")
+        Pairing(task: task, model: "transformer", theirTask: their, theirModel: "softmax"),
+        Pairing(
+          task: task, model: "nystromformer", theirTask: their, theirModel: "nystrom-128",
+          names: ["attn.nystromformer.conv": "mha.attn.conv.weight"]),
+        Pairing(task: task, model: "linear", theirTask: their, theirModel: "linear"),
+        Pairing(
+          task: task, model: "linformer", theirTask: their, theirModel: "linformer-256",
+          names: ["attn.linformer.projection": "mha.attn.E"]),
       ]
     }
 }
@@ -113,7 +120,7 @@ struct TheirCodeTests {
     }
     var description = Case(
       name: pairing.testDescription, theirTask: pairing.theirTask, theirModel: pairing.theirModel,
-      names: pairing.names, paddedLength: recipe.modelConfiguration.paddedLength, ids: rows(0),
+      names: pairing.names, paddedLength: recipe.modelConfiguration.filledLength, ids: rows(0),
       ids1: pairing.task == "retrieval" ? rows(3) : nil, labels: [1, 0, 1, 1])
     let all = description.ids + (description.ids1 ?? [])
     let longest = all.map(\.count).max() ?? 0
