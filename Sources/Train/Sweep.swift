@@ -73,7 +73,7 @@ public struct Sweep: Sendable {
   /// Resolves every recipe before anything is trained.
   ///
   /// - Throws: `usage` for a task without a dataset that was named, an unknown model, a recipe that
-  ///   cannot be resolved, or a grid that is none.
+  ///   cannot be resolved, or a grid that is none; `configurationDiffers` for a run of other data.
   public init(_ request: Request) throws {
     guard request.seeds >= 1, request.seeds <= 1000 else {
       throw TrainError.badSeeds(request.seeds)
@@ -100,6 +100,11 @@ public struct Sweep: Sendable {
     var seen: Set<String> = []
     for trial in trials where !seen.insert(trial.folder.path).inserted {
       throw TrainError.gridRepeats(trial.point)
+    }
+    let digests = try DatasetStore(at: request.database).datasets()
+      .reduce(into: [:]) { $0[$1.name] = $1.contentDigest }
+    for trial in trials {
+      try trial.folder.require(data: digests[trial.dataset] ?? "", dataset: trial.dataset)
     }
     self.trials = trials.enumerated().sorted {
       ($0.element.seed, $0.offset) < ($1.element.seed, $1.offset)

@@ -25,7 +25,8 @@ private final class ShortListOps {
     request.settings =
       [
         "data.dataset=short", "data.max_length=200", "train.num_train_steps=\(steps)",
-        "train.accumulate=1", "schedule.warmup=\(steps / 10)", "optimizer.learning_rate=1e-3",
+        "train.accumulate=1", "schedule.factors=constant * linear_warmup", "schedule.warmup=45",
+        "optimizer.learning_rate=5e-4",
       ] + settings
     let recipe = try request.resolve()
     let data = try RunData(recipe, database: database)
@@ -44,14 +45,14 @@ private final class ShortListOps {
 /// What no comparison of losses with PyTorch can tell: that a model learns anything from where it begins.
 @Suite("learning")
 struct LearningTests {
-  /// Accuracy that a rule on the majority, or on a bag of tokens, does not reach.
-  static let bar = 0.24
+  /// Accuracy between the old beginnings (20 %) and the right ones (30 %; the first token has 32).
+  static let bar = 0.25
 
   @Test(
     "under protocol small a model leaves its baseline",
     arguments: [
-      ("transformer", 300), ("nystromformer", 300), ("linear", 300), ("bigbird", 300),
-      ("rwkv", 300),
+      ("transformer", 320), ("nystromformer", 320), ("linear", 320), ("bigbird", 320),
+      ("rwkv", 320),
     ])
   func leavesBaseline(model: String, steps: Int) throws {
     _ = try Engine.start(threads: 2)
@@ -64,7 +65,7 @@ struct LearningTests {
   func oldBeginnings() throws {
     _ = try Engine.start(threads: 2)
     let accuracy = try ShortListOps().accuracy(
-      "transformer", seed: 0, steps: 300,
+      "transformer", seed: 0, steps: 320,
       ["model.init.token_deviation=1", "model.init.linear=xavier"])
     print("transformer from N(0, 1): \(accuracy)")
     #expect(accuracy < Self.bar)

@@ -54,6 +54,7 @@ struct RunDataTests {
   static let commands: [[String]] = [
     short, ["resume", "RUN"], ["eval", "RUN"], ["eval", "RUN", "--split", "validation"],
     ["predict", "RUN"], ["span", "RUN"],
+    ["sweep", "--models", "transformer", "--quiet"] + short.dropFirst(),
   ]
 
   @Test("a run of other data is refused with exit 7 and both digests", arguments: commands)
