@@ -61,7 +61,10 @@ let trainTargets: [Target] = [
     ],
     resources: ["demo", "modern", "paper", "released", "skyformer", "small", "tasks"].map {
       .embedInCode("Recipes/\($0).yaml")
-    }, swiftSettings: strict),
+    }
+      + ["lra", "lra-efficiency", "nystromformer", "skyformer"].map {
+        .embedInCode("Reproductions/\($0).yaml")
+      }, swiftSettings: strict),
   .executableTarget(
     name: "lra-train",
     dependencies: ["Train", "Console", argumentParser], swiftSettings: strict),

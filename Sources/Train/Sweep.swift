@@ -106,10 +106,22 @@ public struct Sweep: Sendable {
     for trial in trials {
       try trial.folder.require(data: digests[trial.dataset] ?? "", dataset: trial.dataset)
     }
-    self.trials = trials.enumerated().sorted {
+    self.trials = Sweep.seedBySeed(trials)
+    self.unfit = unfit
+  }
+
+  /// A sweep of trials that were resolved before.
+  ///
+  /// - Parameter perModel: trials that every model gets for a task.
+  init(_ trials: [Trial], perModel: Int) {
+    self.trials = Sweep.seedBySeed(trials)
+    (unfit, withoutDataset, trialsPerModel) = ([], [], perModel)
+  }
+
+  private static func seedBySeed(_ trials: [Trial]) -> [Trial] {
+    trials.enumerated().sorted {
       ($0.element.seed, $0.offset) < ($1.element.seed, $1.offset)
     }.map(\.element)
-    self.unfit = unfit
   }
 
   /// The tasks that are trained, and LRA's tasks that `all` cannot mean for want of data.

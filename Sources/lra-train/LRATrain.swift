@@ -15,7 +15,7 @@ struct LRATrain: ParsableCommand {
     version: "1.0.0",
     subcommands: [
       TrainCommand.self, Resume.self, Evaluate.self, Predict.self, ScoreCommand.self,
-      SweepCommand.self, Bench.self, Span.self, ReportCommand.self, Models.self,
+      SweepCommand.self, Reproduce.self, Bench.self, Span.self, ReportCommand.self, Models.self,
     ],
     defaultSubcommand: TrainCommand.self)
 

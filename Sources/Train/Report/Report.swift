@@ -4,8 +4,8 @@ import Foundation
 /// The page that shows what was run: one static file without scripts or anything from elsewhere.
 ///
 /// Every number is from a row of the database, a run's folder or a measurement that was named; only
-/// the published values beside them come from tables of the program. The same input gives the same
-/// bytes.
+/// the published values beside them come from tables of the program or files that were named. The same
+/// input gives the same bytes.
 public struct Report: Sendable {
   /// The database.
   public var database: String
@@ -13,12 +13,17 @@ public struct Report: Sendable {
   public var out: String
   /// Files that `bench --json` printed.
   public var benches: [String]
+  /// Published tables beside the built-in ones, as `Reproduction.open` takes them.
+  public var reproductions: [String]
 
   /// A report of a database's runs.
-  public init(database: String, out: String, benches: [String] = []) {
+  public init(
+    database: String, out: String, benches: [String] = [], reproductions: [String] = []
+  ) {
     self.database = database
     self.out = out
     self.benches = benches
+    self.reproductions = reproductions
   }
 
   /// What `report` prints.
@@ -33,11 +38,14 @@ public struct Report: Sendable {
 
   /// Makes the page.
   ///
-  /// - Throws: what reading the database throws; `usage` and `malformed` for a file of measurements
-  ///   that is none; `diskFull`, `failure`.
+  /// - Throws: what reading the database throws; `usage` and `malformed` for a file of measurements or
+  ///   a published table that is none; `diskFull`, `failure`.
   public func write(dryRun: Bool = false) throws -> Outcome {
+    let named = try reproductions.map { try Reproduction.open($0) }
+    for table in named { _ = try ReproductionPlan(.init(table, database: database)) }
     let data = try ReportData(
-      database: database, benches: benches.map { try BenchFile(reading: $0) })
+      database: database, benches: benches.map { try BenchFile(reading: $0) },
+      reproductions: Reproduction.builtIn.filter { !named.contains($0) } + named)
     let page = Array(ReportPage(data).markup.text.utf8)
     let path = out + "/index.html"
     if !dryRun {
@@ -71,6 +79,7 @@ struct ReportPage {
       \(what)</header>
       <main>
       \(section("Leaderboard", Leaderboard(data).markup(data.columns.map { TrivialRules($0, data) })))
+      \(section("Reproductions", ReproductionSection(data: data).markup))
       \(section("Speed, accuracy and memory", figures(charts.bubbles(), "No run has ended yet.")))
       \(section("Cost by length", CostSection(data: data).markup))
       \(section("Training", figures(charts.curves() + charts.losses(), "No run was evaluated yet.")))

@@ -132,10 +132,15 @@ struct ReportData {
   /// Datasets that are complete, by the order in which they were made.
   let datasets: [DatasetListing]
   let benches: [BenchFile]
+  /// Published tables that runs may reproduce.
+  let reproductions: [Reproduction]
 
-  init(database: String, benches: [BenchFile]) throws {
+  init(
+    database: String, benches: [BenchFile], reproductions: [Reproduction] = Reproduction.builtIn
+  ) throws {
     self.database = database
     self.benches = benches
+    self.reproductions = reproductions
     let store = DatasetStore(at: database)
     let table = RunTable(at: database)
     runs = try table.runs().map { ReportRun($0, try table.metrics(of: $0.name), store: store) }
