@@ -50,22 +50,21 @@ struct Reproduce: ParsableCommand {
     let printer = ReproducePrinter(common, plan)
     if dryRun {
       printer.begin(jobs: jobs)
-      try printer.end(plan.table())
-      return Terminal.err("nothing was done")
+      return try printer.end(plan.table(), dryRun: true)
     }
     let sweep = try plan.requireRuns(in: common.db)
     printer.begin(jobs: jobs)
     let device = try place.start()
     let threads = max(1, (place.threads ?? processorCount()) / jobs)
     let runs = try SweepRunner(
-      sweep, SweepPrinter(common, sweep), jobs: jobs, database: common.db,
+      sweep, SweepPrinter(common, sweep, showsSettings: false), jobs: jobs, database: common.db,
       machine: Machine(device: device).description,
       arguments: [
         "--recipe", table.protocolName, "--out", out, "--device", device.description, "--threads",
         String(threads),
       ]
     ).run()
-    try printer.end(plan.table(runs))
+    try printer.end(plan.table(runs), dryRun: false)
     if runs.contains(where: { $0.state == .failed || !$0.state.isEnd }) { throw ExitStatus(1) }
   }
 

@@ -23,7 +23,7 @@ struct ReproducePrinter {
   }
 
   /// The table, or the JSON object.
-  func end(_ rows: [ReproductionRow]) throws {
+  func end(_ rows: [ReproductionRow], dryRun: Bool) throws {
     let table = plan.reproduction
     let differs = table.differences(of: rows)
     if common.json {
@@ -55,12 +55,15 @@ struct ReproducePrinter {
     for source in unique(rows.map(\.source)) {
       ReproducePrinter.paragraph("published: \(source)", hanging: 2)
     }
-    ReproducePrinter.paragraph(Reproduction.legend, hanging: 2)
+    if rows.contains(where: { $0.ours != nil }) {
+      ReproducePrinter.paragraph(Reproduction.legend, hanging: 2)
+    }
     if !differs.isEmpty { Terminal.out("\nWhat is known to differ:") }
     for (subject, words) in differs {
       ReproducePrinter.paragraph("\(subject): \(words)", hanging: 2)
     }
-    Terminal.err("Next: lra-train report --db \(shellQuoted(common.db))")
+    Terminal.err(
+      dryRun ? "nothing was done" : "Next: lra-train report --db \(shellQuoted(common.db))")
   }
 
   /// A block of lines for each task: what it is on, then a line a model, with the verdict on the right.
@@ -116,7 +119,7 @@ struct ReproducePrinter {
 
   private static func heading(_ rows: [ReproductionRow]) -> String {
     guard let row = rows.first else { return "" }
-    var facts = [row.task, row.dataset]
+    var facts = row.task == row.dataset ? [row.task] : [row.task, row.dataset]
     let examples = row.testExamples
     facts.append(
       examples.ours.map {

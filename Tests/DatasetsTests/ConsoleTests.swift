@@ -27,7 +27,8 @@ struct ConsoleTests {
 
   @Test("text breaks at spaces, not within a number, and a long word stands alone")
   func lines() {
-    #expect(Format.lines("12 of 5 000 steps", width: 8, hanging: 2) == ["12 of", "  5 000", "  steps"])
+    #expect(
+      Format.lines("12 of 5 000 steps", width: 8, hanging: 2) == ["12 of", "  5 000", "  steps"])
     #expect(Format.lines("a incomprehensible b", width: 5, indent: 1).map(\.count) == [2, 16, 1])
     #expect(Format.lines("", width: 5) == [""])
   }

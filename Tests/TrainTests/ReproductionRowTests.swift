@@ -62,8 +62,8 @@ struct ReproductionRowTests {
     }
     let row = ReproductionRow(short, runs(0.4, nil, nil))
     #expect(
-      row.verdict == "agrees: difference +2.9 [-10.9, +18.4]; 12 of 5 000 steps; 40 of 1 984 test "
-        + "examples; dataset listops-64; overridden: train.batch_size=8; 1 of 3 seeds; one seed: the "
+      row.verdict == "agrees: difference +2.9 [-10.9, +18.4]; an interval this wide says little; "
+        + "12 of 5 000 steps; 40 of 1 984 test examples; dataset listops-64; overridden: train.batch_size=8; 1 of 3 seeds; one seed: the "
         + "intervals do not cover seeds; the published value is from memory, unverified",
       "\(row.verdict)")
     let longer = ReproductionRow(facts { $0.steps.ours = 9000 }, runs(0.37, 0.371, 0.372))

@@ -121,6 +121,21 @@ struct ReproductionTests {
     #expect(error.message.hasSuffix("did you mean skyformer?"), "\(error.message)")
   }
 
+  @Test("the protocol of a built-in table fits every model of it and takes the published steps")
+  func protocols() throws {
+    let names = ["lra": "released", "nystromformer": "small"]
+    for table in Reproduction.builtIn where BuiltInRecipes.names.contains(table.protocolName) {
+      if let name = names[table.name] { #expect(table.protocolName == name) }
+      for value in table.values {
+        let part = try #require(table.tasks.first { $0.task == value.task })
+        let recipe = try ProtocolTests.recipe(
+          table.protocolName, value.task, value.model, table.settings(value.model, part))
+        try recipe.check()
+        #expect(recipe.train.numTrainSteps == part.steps, "\(table.name) \(value.task)")
+      }
+    }
+  }
+
   @Test("the table of costs gives the paper's ratios")
   func efficiency() throws {
     let costs = try #require(try Reproduction.open("lra-efficiency").efficiency)

@@ -81,8 +81,16 @@ struct SeedMeanTests {
 
   @Test("equal accuracies of many seeds are no surer than one: they share the test examples")
   func sharedExamples() {
-    let mean = SeedMean([Double](repeating: 0.4, count: 10), examples: 250)
-    #expect(mean.interval == SeedMean([0.4], examples: 250).interval)
+    let many = SeedMean([Double](repeating: 0.4, count: 10), examples: 250).interval
+    let one = SeedMean([0.4], examples: 250).interval
+    #expect(abs(many.lowerBound - one.lowerBound) < 1e-12)
+    #expect(abs(many.upperBound - one.upperBound) < 1e-12)
+  }
+
+  @Test("no interval of a difference goes beyond what is possible")
+  func possible() {
+    let found = SeedMean([0.1, 0.9], examples: 100).difference(from: 0.4, examples: 100, runs: 1)
+    #expect(found.interval == -0.4...0.6)
   }
 
   @Test("the interval covers the true accuracy about 95 times in 100")

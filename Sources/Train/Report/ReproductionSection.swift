@@ -53,12 +53,11 @@ struct ReproductionSection {
     let rows = rows(table)
     guard !rows.isEmpty else { return nil }
     let body = rows.map { row -> Markup in
-      let mark: Markup = row.certainty == .memory ? " <small>from memory</small>" : ""
+      let mark: Markup = row.certainty == .memory ? "<br><small>from memory</small>" : ""
       return """
-        <tr><th scope="row">\(row.task)</th><td class="name">\(row.model)</td>\
+        <tr><th scope="row">\(row.model)<br><small>\(row.task)</small></th>\
         <td>\((row.published * 100).fixed(2))\(mark)</td><td>\(ours(row))</td>\
-        <td>\(baseline(row.baselines?.majority))</td><td>\(baseline(row.baselines?.firstToken))</td>\
-        <td class="verdict">\(row.verdict)</td></tr>
+        <td>\(rules(row.baselines))</td><td class="verdict">\(row.verdict)</td></tr>
 
         """
     }
@@ -68,9 +67,9 @@ struct ReproductionSection {
     return """
       <h3>\(table.title)</h3>
       <p class="notes">\(sources.joined(separator: "; ")) · recipe \(table.protocolName)</p>
-      <div class="wide"><table class="board"><thead><tr><th scope="col">task</th>\
-      <th scope="col" class="name">model</th><th scope="col">published</th><th scope="col">ours</th>\
-      <th scope="col">majority</th><th scope="col">first token</th>\
+      <div class="wide"><table class="board"><thead><tr><th scope="col">model</th>\
+      <th scope="col">published</th><th scope="col">ours</th>\
+      <th scope="col">majority class<br><small>first token</small></th>\
       <th scope="col" class="verdict">verdict</th></tr></thead>
       <tbody>\(body)</tbody></table></div>
       \(differs(table, rows))
@@ -87,7 +86,10 @@ struct ReproductionSection {
       """
   }
 
-  private func baseline(_ share: Double?) -> String { share?.percentText ?? "–" }
+  private func rules(_ rules: BaselineScores?) -> Markup {
+    let first: Markup = rules?.firstToken.map { "<br><small>\($0.percentText)</small>" } ?? ""
+    return "\(rules?.majority.percentText ?? "–")\(first)"
+  }
 
   private func differs(_ table: Reproduction, _ rows: [ReproductionRow]) -> Markup {
     let items = table.differences(of: rows).map { subject, words in

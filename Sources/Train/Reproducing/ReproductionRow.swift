@@ -187,8 +187,14 @@ extension ReproductionRow {
       difference.agrees
       ? "agrees: difference \(points(difference.value)) \(range)"
       : "differs by \(points(difference.value)) \(range)"
-    return ([found] + notes(facts, runs)).joined(separator: "; ")
+    let width = difference.ci95[1] - difference.ci95[0]
+    let vague = width > widest ? ["an interval this wide says little"] : []
+    return ([found] + vague + notes(facts, runs)).joined(separator: "; ")
   }
+
+  /// The widest interval of a difference that is shown without a warning: a table's models are a few
+  /// points apart, so one of 10 points would agree with any of them.
+  private static let widest = 0.1
 
   /// What limits the comparison.
   private static func notes(_ facts: Facts, _ runs: [Run]) -> [String] {

@@ -60,8 +60,9 @@ public struct SeedMean: Sendable, Equatable {
   ///
   ///     d - √((m - w)² + (V - p)² + (t s)² (1/S + 1/R)) … d + √((W - m)² + (p - v)² + the same)
   ///
-  /// The two test sets count as independent, which is too wide where they are the same images or
-  /// reviews. With one seed of ours only the test examples are covered.
+  /// and within what is possible, -p … 1 - p. The two test sets count as independent, which is too wide
+  /// where they are the same images or reviews. With one seed of ours only the test examples are
+  /// covered.
   ///
   /// - Parameters:
   ///   - published: the published share, 0...1.
@@ -76,7 +77,7 @@ public struct SeedMean: Sendable, Equatable {
     let value = mean - published
     let down = hypot(hypot(mean - ours.lowerBound, theirs.upperBound - published), seed)
     let up = hypot(hypot(ours.upperBound - mean, published - theirs.lowerBound), seed)
-    return (value, value - down...value + up)
+    return (value, max(-published, value - down)...min(1 - published, value + up))
   }
 }
 

@@ -124,7 +124,9 @@ struct ReproduceTests {
       "\(outcome.output)")
     #expect(
       lines.contains { $0.wholeMatch(of: #/  model +published +ours +95 % +verdict/#) != nil })
-    #expect(lines.contains { $0.hasPrefix("  fnet       99.00?") && $0.contains("differs by -") })
+    #expect(
+      lines.contains { $0.prefixMatch(of: #/  fnet +99\.00\? .*differs by -/#) != nil },
+      "\(outcome.output)")
     #expect(lines.contains("published: nobody"))
     #expect(lines.contains("everywhere: everything"))
     #expect(outcome.error.hasSuffix("Next: lra-train report --db data.sqlite\n"))
