@@ -63,7 +63,7 @@ let trainTargets: [Target] = [
       .embedInCode("Recipes/\($0).yaml")
     }
       + ["lra", "lra-efficiency", "nystromformer", "skyformer"].map {
-        .embedInCode("Reproductions/\($0).yaml")
+        .embedInCode("Reproductions/\($0)-table.yaml")  // names differ from those of recipes
       }, swiftSettings: strict),
   .executableTarget(
     name: "lra-train",
