@@ -113,7 +113,8 @@ extension DatasetError {
     sourceMalformed(
       sources, member: nil,
       "\(one) and \(other) look like the splits \(split) and \(second), but their names do not say so",
-      next: "nothing was written; rename them to \(split)… and \(second)… with a sign behind the word "
+      next:
+        "nothing was written; rename them to \(split)… and \(second)… with a sign behind the word "
         + "(\(split).tsv, \(second)_1.tsv), or give a column split")
   }
 

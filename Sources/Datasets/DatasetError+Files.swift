@@ -23,6 +23,7 @@ extension DatasetError {
   static func cannotRemove(_ file: String, _ errno: Int32, dataset: String) -> DatasetError {
     DatasetError(
       .failure, "cannot remove \(file): \(String(cString: strerror(errno)))", path: file,
-      next: "\(dataset) is marked as incomplete; the same command goes on when the file can be removed")
+      next:
+        "\(dataset) is marked as incomplete; the same command goes on when the file can be removed")
   }
 }

@@ -27,7 +27,8 @@ enum DatasetFolder {
 
   /// The path in a marker's content; nil when no marker looks like that.
   static func path(in content: Data) -> String? {
-    guard content.count <= 4096, content.last == 10, !content.dropLast().contains(where: { $0 < 32 }),
+    guard content.count <= 4096, content.last == 10,
+      !content.dropLast().contains(where: { $0 < 32 }),
       let path = String(data: content.dropLast(), encoding: .utf8),
       path.hasPrefix("../") || path.hasPrefix("/")
     else { return nil }
@@ -135,6 +136,23 @@ extension DatasetStore {
     throw DatasetError.folderOfAnother(folder, owner: database, dataset: name)
   }
 
+  /// - Throws: `configurationDiffers` when somebody's file has the name of a folder or its marker.
+  func checkRoom(for folder: String, of name: String) throws {
+    for path in [(folder as NSString).deletingLastPathComponent, folder] {
+      var status = stat()
+      guard lstat(file(path), &status) == 0 else { return }
+      guard stat(file(path), &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+        throw DatasetError.fileInTheWay(path, dataset: path == folder ? name : nil)
+      }
+    }
+    let marker = "\(folder)/\(DatasetFolder.marker)"
+    // One whose database is gone gives way; what is no marker is somebody's file.
+    guard let there = FileManager.default.contents(atPath: file(marker)),
+      DatasetFolder.path(in: there) == nil
+    else { return }
+    throw DatasetError.fileInTheWay(marker, dataset: name)
+  }
+
   /// Makes a folder and notes that it is this database's, which is there already.
   ///
   /// - Throws: `configurationDiffers` when another database was faster, or a file is in the way.
@@ -143,14 +161,11 @@ extension DatasetStore {
     if owner(of: folder) == .this { return }
     let marker = "\(file(folder))/\(DatasetFolder.marker)"
     let path = DatasetFolder.path(from: file(folder), to: location)
-    let there = FileManager.default.contents(atPath: marker)
-    // One whose database is gone gives way; what is no marker is somebody's file.
-    if let there, DatasetFolder.path(in: there) == nil {
-      throw DatasetError.fileInTheWay(marker, dataset: name)
-    }
+    try checkRoom(for: folder, of: name)
+    let isThere = access(marker, F_OK) == 0
     _ = try writableFolder(of: name, holding: ["\(folder)/."])
     do {
-      try Publication.publish(marker, replacing: there == nil ? .nothing : .any) {
+      try Publication.publish(marker, replacing: isThere ? .any : .nothing) {
         try $0.write(Array("\(path)\n".utf8))
       }
     } catch let error as DatasetError where error.code == .configurationDiffers {

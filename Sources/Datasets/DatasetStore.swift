@@ -37,7 +37,9 @@ public struct DatasetSummary: Sendable, Equatable {
 public struct DatasetStore: Sendable {
   /// The database's path as the user gave it; messages show it.
   public let path: String
-  /// The database's real path: `path` with links to the file resolved. Lock and shards lie beside it.
+  /// The database's real path, links to the file resolved.
+  ///
+  /// Lock and shards lie beside it.
   public let location: String
 
   /// A store at the path of its database; nothing is opened or made yet.

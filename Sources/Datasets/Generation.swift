@@ -142,6 +142,7 @@ struct Generation: Sendable {
       held = try index.shards(of: dataset).map(\.path)
     }
     let folder = try store.writableFolder(of: plan.name, holding: held)
+    try store.checkRoom(for: folder, of: plan.name)
     let names = try? FileManager.default.contentsOfDirectory(atPath: store.file(folder))
     guard let names, !names.isEmpty else { return folder }
     let (present, known) = (Set(names.map { "\(folder)/\($0)" }), Set(held))

@@ -69,7 +69,8 @@ extension DatasetStore {
   ) throws -> [String] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: file(folder))) ?? []
     let form = StoredForm(of: dataset)
-    let tables = Set(names.filter { $0.hasSuffix(".tsv") && WrittenFile.isOurs(file("\(folder)/\($0)")) })
+    let tables = Set(
+      names.filter { $0.hasSuffix(".tsv") && WrittenFile.isOurs(file("\(folder)/\($0)")) })
     var found: [String] = []
     for split in try index.splits(of: dataset) {
       for table in tables.sorted()

@@ -16,7 +16,8 @@ struct OwnTaskArguments: ParsableArguments {
 
   var own: OwnTask {
     var own = OwnTask()
-    own.classes = classes?.split(separator: ",", omittingEmptySubsequences: false).map(String.init) ?? []
+    own.classes =
+      classes?.split(separator: ",", omittingEmptySubsequences: false).map(String.init) ?? []
     own.task = task
     own.validation = validation
     own.test = test
@@ -47,7 +48,8 @@ struct ConvertTSV: ParsableCommand {
   var from: [String]
   @Option(
     help: ArgumentHelp(
-      "Which column is which: label=2,text=1,split=3, or names of the header.", valueName: "columns"))
+      "Which column is which: label=2,text=1,split=3, or names of the header.", valueName: "columns"
+    ))
   var columns: String?
   @Flag(help: "The first line is a header, whatever it says.")
   var header = false
@@ -72,6 +74,9 @@ struct ConvertJSONL: ParsableCommand {
       --columns names others, more keys are left out. A text may have line breaks. A label is a whole \
       number from 0 or the name of a class: names are numbered in the order of their bytes, or as \
       --classes says, and shown wherever labels are. Splits come to be as with convert tsv.
+
+      A CSV file becomes one with Python's parser: python3 -c 'import csv, json, sys; \
+      [print(json.dumps(row)) for row in csv.DictReader(sys.stdin)]' < mine.csv > mine.jsonl
 
       \(Convert.belonging) Of the rest *.jsonl and *.ndjson are read, compressed too (mine.jsonl.gz; bz2, \
       xz, zst).

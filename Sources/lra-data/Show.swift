@@ -95,7 +95,8 @@ struct Show: ParsableCommand {
       heading =
         "\(reader.split)/\(position) · \(Format.count(length)) \(plural) · "
         + (label.map { "label \($0)" } ?? "no label")
-        + (labelName.map { " (\(Terminal.printable($0)))" } ?? "") + (about.map { " · \($0)" } ?? "")
+        + (labelName.map { " (\(Terminal.printable($0)))" } ?? "")
+        + (about.map { " · \($0)" } ?? "")
     }
 
     /// The two documents of a pair.

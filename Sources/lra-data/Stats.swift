@@ -50,7 +50,8 @@ struct Stats: ParsableCommand {
     }
     var labels = Bars()
     for label in split.labels {
-      labels.add("\(label.label)\(label.name.map { " \(Terminal.printable($0))" } ?? "")", label.count)
+      labels.add(
+        "\(label.label)\(label.name.map { " \(Terminal.printable($0))" } ?? "")", label.count)
     }
     var baselines = Table([.text(""), .number("")])
     for baseline in split.baselines {

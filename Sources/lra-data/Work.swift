@@ -36,7 +36,8 @@ struct Work: Sendable {
     self.detail = detail
     self.worker = worker
     self.common = Shown(
-      json: common.json, quiet: common.quiet, folder: { [store = common.store] in store.dataFolder(of: $0) })
+      json: common.json, quiet: common.quiet,
+      folder: { [store = common.store] in store.dataFolder(of: $0) })
     line = ProgressLine(quiet: common.quiet)
   }
 
@@ -116,15 +117,17 @@ struct Work: Sendable {
     if common.json {
       return try JSONOutput.print(command: command, ConversionJSON(result))
     }
-    try print(result.generation, command, manifest: nil)
     show(result.files)
     show(result.skipped)
     if !common.quiet { result.notes.forEach(Terminal.err) }
+    try print(result.generation, command, manifest: nil)
   }
 
   /// Says which file gave which split.
   private func show(_ files: [ReadFile]) {
-    guard !common.quiet, files.count > 1 || files.contains(where: { $0.split != nil }) else { return }
+    guard !common.quiet, files.count > 1 || files.contains(where: { $0.split != nil }) else {
+      return
+    }
     for file in files.prefix(20) {
       Terminal.err("\(file.path): \(file.split ?? "split by column or by number of the row")")
     }

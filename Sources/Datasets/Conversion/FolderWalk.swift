@@ -11,7 +11,8 @@ enum Belonging {
   static func objection(_ name: some StringProtocol) -> String? {
     if name.hasPrefix(".") { return "its name begins with a dot" }
     if name == "__MACOSX" { return "macOS added it" }
-    if backups.contains(where: { name.hasSuffix($0) }) || name.hasPrefix("#") && name.hasSuffix("#") {
+    if backups.contains(where: { name.hasSuffix($0) }) || name.hasPrefix("#") && name.hasSuffix("#")
+    {
       return "it is a backup"
     }
     return nil

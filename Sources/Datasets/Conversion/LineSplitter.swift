@@ -81,7 +81,8 @@ struct LineSplitter {
     }
     if let (number, offset) = blank {
       blank = nil
-      try body(Line(number: number, offset: offset, bytes: UnsafeRawBufferPointer(rebasing: line[..<0])))
+      try body(
+        Line(number: number, offset: offset, bytes: UnsafeRawBufferPointer(rebasing: line[..<0])))
     }
     try body(Line(number: count, offset: start, bytes: bytes))
   }

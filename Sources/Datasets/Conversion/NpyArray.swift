@@ -129,7 +129,8 @@ struct NpyArray: Equatable {
 
   private static func unread(_ descr: String, at byte: Int, reals: Reals) -> MalformedBytes {
     let read =
-      reals == .only ? "real numbers of 4 and 8 bytes are read" : "integers of 1, 2, 4 and 8 bytes are read"
+      reals == .only
+      ? "real numbers of 4 and 8 bytes are read" : "integers of 1, 2, 4 and 8 bytes are read"
     let shown = CanonicalJSON.quoted(String(descr.prefix(20)))
     return MalformedBytes(
       byte,

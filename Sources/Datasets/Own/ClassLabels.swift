@@ -83,7 +83,9 @@ struct ClassLabels {
   }
 
   /// The names in a dataset's parameters; empty when there are none.
-  static func names(in parameters: [String: ParameterValue], key: String = "class_names") -> [String] {
+  static func names(in parameters: [String: ParameterValue], key: String = "class_names")
+    -> [String]
+  {
     guard case .string(let text) = parameters[key] else { return [] }
     return (try? JSONDecoder().decode([String].self, from: Data(text.utf8))) ?? []
   }

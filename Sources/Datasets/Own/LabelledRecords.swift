@@ -100,7 +100,9 @@ private struct RecordTable {
     } catch {
       throw line.malformed("not a JSON object")
     }
-    if let twice = ObjectKeys(line.bytes).repeated(among: [keys.label, keys.text, keys.split ?? "split"]) {
+    if let twice = ObjectKeys(line.bytes).repeated(among: [
+      keys.label, keys.text, keys.split ?? "split",
+    ]) {
       throw line.malformed("the key \(CanonicalJSON.quoted(twice)) is there twice")
     }
     guard let label = examples.labels.take(record.label, at: "line \(line.number)") else {
@@ -144,7 +146,8 @@ private struct Record: Decodable {
   var shown: String {
     switch label {
     case .number(let number): "\(number)"
-    case .name(let name): CanonicalJSON.quoted(String(name.prefix(20))) + (name.count > 20 ? "..." : "")
+    case .name(let name):
+      CanonicalJSON.quoted(String(name.prefix(20))) + (name.count > 20 ? "..." : "")
     }
   }
 
@@ -165,7 +168,8 @@ private struct Record: Decodable {
       let found = object.allKeys.map(\.stringValue).sorted().prefix(10)
         .map { CanonicalJSON.quoted(String($0.prefix(40))) }.joined(separator: ", ")
       return Wrong(
-        what: "no key \(CanonicalJSON.quoted(key)); the object has \(found.isEmpty ? "none" : found) "
+        what:
+          "no key \(CanonicalJSON.quoted(key)); the object has \(found.isEmpty ? "none" : found) "
           + "(name them with --columns label=KEY,text=KEY)")
     }
     guard object.contains(Key(keys.label)) else { throw missing(keys.label) }
@@ -187,8 +191,9 @@ private struct Record: Decodable {
     _ object: KeyedDecodingContainer<Key>, _ key: Key
   ) throws -> SourceLabel {
     if let name = try? object.decode(String.self, forKey: key) {
-      let isNumber = !name.isEmpty && name.utf8.count < 19 && name.utf8.allSatisfy { 48...57 ~= $0 }
-      return isNumber ? .number(Int(name) ?? -1) : .name(name)
+      // Tables that become records have numbers as texts, also as AAN has them.
+      let whole = name.wholeMatch(of: /([0-9]{1,18})(\.0+)?/).flatMap { Int($0.1) }
+      return whole.map(SourceLabel.number) ?? .name(name)
     }
     if let flag = try? object.decode(Bool.self, forKey: key) { return .number(flag ? 1 : 0) }
     if let number = try? object.decode(Double.self, forKey: key) {

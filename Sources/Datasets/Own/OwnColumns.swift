@@ -28,7 +28,8 @@ public struct OwnColumns: Sendable, Equatable, CustomStringConvertible {
   /// - Throws: `usage`, saying what is wrong with what was typed.
   public init(_ typed: String) throws {
     func wrong(_ what: String) -> DatasetError {
-      .invalidParameter("--columns \(typed): \(what); as in label=2,text=1 or label=stars,text=review")
+      .invalidParameter(
+        "--columns \(typed): \(what); as in label=2,text=1 or label=stars,text=review")
     }
     var places: [String: Place] = [:]
     for part in typed.split(separator: ",", omittingEmptySubsequences: false) {

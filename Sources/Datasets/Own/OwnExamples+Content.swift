@@ -83,7 +83,8 @@ extension OwnExamples {
     func place(_ row: SequenceRow) -> String {
       "\(row.meta?.filter { $0.isLetter } ?? "row") \(row.meta?.filter { $0.isNumber } ?? "")"
     }
-    return "\(count.grouped) example\(count == 1 ? " has" : "s have") the content of an earlier one and "
+    return
+      "\(count.grouped) example\(count == 1 ? " has" : "s have") the content of an earlier one and "
       + "another label, as \(place(one)) (label \(one.label ?? -1)) and \(place(other)) "
       + "(label \(other.label ?? -1))"
   }

@@ -17,7 +17,7 @@ struct OwnExamples {
   ///
   /// - Parameter suffixes: how the name of a file ends that belongs; the user's own choice always does.
   /// - Returns: the split that its name says; nil when the file does not belong.
-  mutating func begin(_ file: SourceFile, suffixes: [String]) -> OwnSplit??  {
+  mutating func begin(_ file: SourceFile, suffixes: [String]) -> OwnSplit?? {
     let name = file.path.lowercased()
     guard file.isAlone || suffixes.contains(where: name.hasSuffix) else {
       let endings = suffixes.joined(separator: " or ")

@@ -51,7 +51,8 @@ public struct OwnTask: Sendable, Equatable {
       if let count, count < 0 { mistakes.append("--\(option) is \(count), 0 or more allowed") }
     }
     if Set(classes).count < classes.count || classes.contains(where: { $0.isEmpty }) {
-      mistakes.append("--classes \(classes.joined(separator: ",")): every class needs a name of its own")
+      mistakes.append(
+        "--classes \(classes.joined(separator: ",")): every class needs a name of its own")
     }
     if !mistakes.isEmpty { throw DatasetError.invalidParameter(mistakes.joined(separator: "\n")) }
   }
@@ -107,7 +108,8 @@ enum OwnSplit: String, CaseIterable {
     for word in name.split(whereSeparator: { !$0.isLetter }).map({ $0.lowercased() }) {
       let beginnings: [(String, OwnSplit)] = [
         ("train", .train), ("trn", .train), ("test", .test), ("tst", .test), ("valid", .validation),
-        ("valset", .validation), ("valdata", .validation), ("dev", .validation), ("eval", .validation),
+        ("valset", .validation), ("valdata", .validation), ("dev", .validation),
+        ("eval", .validation),
       ]
       let endings: [(String, OwnSplit)] = [
         ("train", .train), ("training", .train), ("test", .test), ("valid", .validation),

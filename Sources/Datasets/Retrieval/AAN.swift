@@ -128,7 +128,8 @@ public struct AAN: Converter {
       }
     }
     guard count > 0 else { return nil }
-    return "\(count.grouped) pair\(count == 1 ? " comes" : "s come") with both labels, first in \(first)"
+    return
+      "\(count.grouped) pair\(count == 1 ? " comes" : "s come") with both labels, first in \(first)"
   }
 
   /// The metas of all documents, and how many ids have several.

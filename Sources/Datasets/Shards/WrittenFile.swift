@@ -62,7 +62,9 @@ enum WrittenFile {
     guard let first = try? PlainFile(one), let second = try? PlainFile(other),
       first.bytes == second.bytes
     else { return false }
-    var (left, right) = ([UInt8](repeating: 0, count: 1 << 18), [UInt8](repeating: 0, count: 1 << 18))
+    var (left, right) = (
+      [UInt8](repeating: 0, count: 1 << 18), [UInt8](repeating: 0, count: 1 << 18)
+    )
     while true {
       guard let count = try? left.withUnsafeMutableBytes({ try first.read(into: $0) }),
         let same = try? right.withUnsafeMutableBytes({ try second.read(into: $0) }), count == same

@@ -60,7 +60,9 @@ extension DatasetStore {
     let folder = dataFolder(of: dataset.name, holding: shards.map(\.path))
     if case .other = owner(of: folder) { return [] }
     let files = (try? FileManager.default.contentsOfDirectory(atPath: file(folder))) ?? []
-    return files.sorted().filter { $0 != Quarantine.folder && $0 != DatasetFolder.marker }.map { "\(folder)/\($0)" }
-      .filter { !known.contains($0) }
+    return files.sorted().filter { $0 != Quarantine.folder && $0 != DatasetFolder.marker }.map {
+      "\(folder)/\($0)"
+    }
+    .filter { !known.contains($0) }
   }
 }

@@ -86,7 +86,8 @@ extension DatasetStore {
     if !check.fileIsSound || there != Data(content.sideTableText.utf8) {
       moved += try quarantine(table)
     }
-    if let there = FileManager.default.contents(atPath: file(expected.path)), !content.isFile(there) {
+    if let there = FileManager.default.contents(atPath: file(expected.path)), !content.isFile(there)
+    {
       moved += try quarantine(expected.path)
     }
     try take(writableFolder(of: plan.name, holding: [expected.path]), for: plan.name)
