@@ -103,7 +103,7 @@ public final class Index: Sendable {
     if count == 0 { return .empty }
     guard count == 16, head == Array("SQLite format 3\0".utf8) else {
       // A first page that was half written when its writer died; SQLite rolls it back.
-      if access(path + "-journal", F_OK) == 0 { return .filled }
+      if access(DatasetStore.resolved(path) + "-journal", F_OK) == 0 { return .filled }
       throw DatasetError.notADatabase(path)
     }
     return .filled
