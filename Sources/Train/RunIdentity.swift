@@ -88,6 +88,17 @@ extension RunFolder {
     }
   }
 
+  /// The runs of a folder that were made from a database, with their evaluations, by name.
+  static func all(in folder: String, of database: String) throws -> [(RunRecord, [MetricRecord])] {
+    let real = URL(fileURLWithPath: database).resolvingSymlinksInPath().path
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return try names.sorted().compactMap { name in
+      let run = RunFolder(path: "\(folder)/\(name)")
+      guard let identity = RunIdentity.read(run), identity.database == real else { return nil }
+      return (identity.record(run, in: database), try run.metricRecords())
+    }
+  }
+
   /// Gives the run a row in an index that can be written and has none of its name.
   func indexIfMissing(in database: String) {
     guard let runs = try? RunTable(at: database).runs() else { return }

@@ -72,6 +72,17 @@ struct RunDataTests {
     #expect(try folder.train(short + ["--out", "anew"]).exit == 0)
   }
 
+  @Test("a report leaves runs of other data out, and says so")
+  func staleReport() throws {
+    let folder = try TemporaryFolder.trained()
+    let before = try folder.train("report", "--json")
+    #expect(before.exit == 0 && before.output.contains("\"runs\":1"), "\(before.output)")
+    try folder.convertAgain()
+    let after = try folder.train("report", "--json")
+    #expect(after.exit == 0 && after.output.contains("\"runs\":0"), "\(after.output)")
+    #expect(after.error.contains("not shown, since their data"), "\(after.error)")
+  }
+
   @Test("an unfinished run of other data is refused too")
   func unfinished() throws {
     let folder = try TemporaryFolder.trained()
@@ -250,6 +261,8 @@ struct RunDatabaseTests {
     #expect(outcome.error.contains("the run's rows stay in its folder"), "\(outcome.error)")
     let run = try runName(own.path)
     #expect(FileManager.default.fileExists(atPath: own.file("\(run)/result.json")))
+    let report = try Program.lraTrain.run(["report", "--db", database, "--json"], in: own.path)
+    #expect(report.output.contains("\"runs\":1"), "\(report.output)\(report.error)")
     _ = try attribute.run(["-i", database], in: folder.path)
     chmod(database, 0o644)
     #expect(try Program.lraTrain.run(["eval", run], in: own.path).exit == 0)
