@@ -66,7 +66,7 @@ public struct Classifier: Module {
     let pooled =
       switch model.classifierPool {
       case .mean:
-        try context.meanWeights().to(features.widened().elementType)
+        try context.meanWeights(features.widened().elementType)
           .matmul(features.widened()).select(0, 1)  // [B, D]
       case .meanAll:
         try features.widened().sum([1]) * (1 / Double(features.size(1)))  // [B, D]
