@@ -110,11 +110,11 @@ public struct Reformer: Mixer {
         "across_buckets cannot be causal, and excludes unmasked and count_pairs_once")
     }
     let bias = model.qkvBias && !configuration.unbiased
-    query = try Linear(model.embDim, model.qkvDim, bias: bias, key: key["qk"])
-    value = try Linear(model.embDim, model.qkvDim, bias: bias, key: key["v"])
+    query = try model.linear(model.embDim, model.qkvDim, bias: bias, key: key["qk"])
+    value = try model.linear(model.embDim, model.qkvDim, bias: bias, key: key["v"])
     out =
       configuration.unmasked
-      ? nil : try Linear(model.qkvDim, model.embDim, bias: model.qkvBias, key: key["out"])
+      ? nil : try model.linear(model.qkvDim, model.embDim, bias: model.qkvBias, key: key["out"])
     self.configuration = configuration
     self.model = model
     rotations = try Self.draw(

@@ -66,6 +66,38 @@ public enum Format {
     return right ? fill + text : text + fill
   }
 
+  /// The lines of a text that is broken at spaces, but not within a number; a word that is too long
+  /// stands alone.
+  ///
+  /// - Parameters:
+  ///   - width: characters of a line.
+  ///   - indent: spaces before the first line.
+  ///   - hanging: spaces before the others.
+  public static func lines(
+    _ text: String, width: Int, indent: Int = 0, hanging: Int = 0
+  ) -> [String] {
+    var lines: [String] = []
+    var line = String(repeating: " ", count: indent)
+    var isEmpty = true
+    let words = text.split(separator: " ").reduce(into: [String]()) { words, next in
+      if let last = words.last?.last, last.isNumber, next.first?.isNumber == true {
+        words[words.count - 1] += " \(next)"
+      } else {
+        words.append(String(next))
+      }
+    }
+    for word in words {
+      if !isEmpty && line.count + 1 + word.count > width {
+        lines.append(line)
+        line = String(repeating: " ", count: hanging)
+        isEmpty = true
+      }
+      line += (isEmpty ? "" : " ") + word
+      isEmpty = false
+    }
+    return lines + [line]
+  }
+
   private static func padded(_ value: Int, _ width: Int) -> String {
     let digits = String(value)
     return String(repeating: "0", count: max(0, width - digits.count)) + digits

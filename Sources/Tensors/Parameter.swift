@@ -84,6 +84,20 @@ public final class Parameter {
     return try Parameter(tensor, kind)
   }
 
+  /// N(0, deviation²) without what lies beyond two standard deviations of the normal it is cut from;
+  /// `deviation` is that of what is left. A pure function of the key.
+  public static func truncatedNormal(
+    _ shape: [Int], deviation: Double, key: RandomKey, kind: Kind = .weight
+  ) throws -> Parameter {
+    let tensor = try blank(shape)
+    // A standard normal cut at 2 has deviation 0.8796.
+    let scale = deviation / 0.879_625_661_034_239_78
+    guard isSketch || ct_fill_truncated_normal(tensor.handle, key.bits, scale) == 0 else {
+      throw TensorError.last
+    }
+    return try Parameter(tensor, kind)
+  }
+
   /// Xavier-uniform (Glorot & Bengio 2010): U(-b, b) with b = √(6 / (in + out)), for a weight [out,
   /// in].
   public static func xavier(_ out: Int, _ input: Int, key: RandomKey) throws -> Parameter {

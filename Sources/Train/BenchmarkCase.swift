@@ -85,19 +85,18 @@ extension Benchmark {
 
 /// Table 2 of Tay and others 2020: training steps per second on byte-level text, 4x4 TPU v3 chips.
 enum PaperSpeed {
-  private static let lengths = [1000, 2000, 3000, 4000]
-  private static let table: [String: [Double]] = [
-    "transformer": [8.1, 4.9, 2.3, 1.4], "local": [9.2, 8.4, 7.4, 7.4],
-    "linformer": [9.3, 9.1, 8.5, 7.7], "reformer": [4.4, 2.2, 1.5, 1.1],
-    "sinkhorn": [9.1, 7.9, 6.6, 5.3], "synthesizer": [8.7, 5.7, 6.6, 1.9],
-    "bigbird": [7.4, 3.9, 2.7, 1.5], "linear": [9.1, 9.3, 8.6, 7.8],
-    "performer": [9.5, 9.4, 8.7, 8.0],
-  ]
+  private static let table = Reproduction.builtIn.first { $0.name == "lra-efficiency" }?.efficiency
 
   /// The paper's figure; 1K stands for 1,000 or 1,024 tokens.
   static func stepsPerSecond(_ model: String, length: Int) -> Double? {
-    let row = lengths.firstIndex { length == $0 || length == $0 / 1000 * 1024 }
-    return row.flatMap { table[model]?[$0] }
+    table?.column(length: length).flatMap { table?.stepsPerSecond[model]?[$0] }
+  }
+}
+
+extension Reproduction.Efficiency {
+  /// The place of a length in the lists; 1K stands for 1,000 or 1,024 tokens, nil for others.
+  func column(length: Int) -> Int? {
+    lengths.firstIndex { length == $0 || length == $0 / 1000 * 1024 }
   }
 }
 

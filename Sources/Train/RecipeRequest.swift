@@ -135,17 +135,25 @@ public struct RecipeRequest: Sendable {
     guard isPath || FileManager.default.fileExists(atPath: recipe) else {
       throw TrainError.recipe([.unknownProtocol(recipe, BuiltInRecipes.names)])
     }
-    guard let bytes = FileManager.default.contents(atPath: recipe) else {
-      throw TrainError.file("read", recipe, errno: errno)
-    }
-    guard let text = String(data: bytes, encoding: .utf8) else {
-      throw TrainError.notYAML(recipe, line: nil, "not UTF-8")
-    }
+    let text = try Recipe.text(ofFile: recipe)
     return try Recipe.compose(text, name: recipe) ?? Node([:])
   }
 }
 
 extension Recipe {
+  /// The text of a YAML file.
+  ///
+  /// - Throws: `failure` when it cannot be read, `malformed` when it is not UTF-8.
+  static func text(ofFile path: String) throws -> String {
+    guard let bytes = FileManager.default.contents(atPath: path) else {
+      throw TrainError.file("read", path, errno: errno)
+    }
+    guard let text = String(data: bytes, encoding: .utf8) else {
+      throw TrainError.notYAML(path, line: nil, "not UTF-8")
+    }
+    return text
+  }
+
   /// Applies the built-in overlays: the task, then the protocol's words on all tasks and on this one.
   fileprivate mutating func applyBuiltIn(
     protocol name: String, task: String, model: String?

@@ -88,8 +88,13 @@ private func nearestKey(to key: String) -> String? {
   let known = Recipe.fields.map(\.path) + Recipe.sections + ["model.attention"]
   let last = key.split(separator: ".").last ?? ""
   if let moved = known.first(where: { $0.split(separator: ".").last == last }) { return moved }
-  let ranked = known.map { (distance(Array(key.utf8), Array($0.utf8)), $0) }
-  guard let best = ranked.min(by: { $0.0 < $1.0 }), best.0 <= max(2, key.utf8.count / 4) else {
+  return nearest(to: key, among: known)
+}
+
+/// The known word that is most like an unknown one, nil when none is close.
+func nearest(to word: String, among known: [String]) -> String? {
+  let ranked = known.map { (distance(Array(word.utf8), Array($0.utf8)), $0) }
+  guard let best = ranked.min(by: { $0.0 < $1.0 }), best.0 <= max(2, word.utf8.count / 4) else {
     return nil
   }
   return best.1

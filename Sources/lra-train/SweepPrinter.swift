@@ -6,11 +6,15 @@ import Train
 struct SweepPrinter {
   private let common: CommonOptions
   private let sweep: Sweep
+  private let showsSettings: Bool
   private let line: ProgressLine
 
-  init(_ common: CommonOptions, _ sweep: Sweep) {
+  /// - Parameter showsSettings: whether a run that ended is named with its settings, as where several
+  ///   are tried.
+  init(_ common: CommonOptions, _ sweep: Sweep, showsSettings: Bool = true) {
     self.common = common
     self.sweep = sweep
+    self.showsSettings = showsSettings
     line = ProgressLine(quiet: common.quiet)
   }
 
@@ -133,7 +137,8 @@ struct SweepPrinter {
   }
 
   private func name(_ run: SweepRun) -> String {
-    ([run.task, run.model] + run.settings + ["seed \(run.seed)"]).joined(separator: " ")
+    ([run.task, run.model] + (showsSettings ? run.settings : []) + ["seed \(run.seed)"])
+      .joined(separator: " ")
   }
 
   private func counted(_ count: Int, _ noun: String) -> String {

@@ -25,6 +25,14 @@ struct ConsoleTests {
     #expect(Format.digest("5d0c7f00000000e1") == "5d0c7f…e1")
   }
 
+  @Test("text breaks at spaces, not within a number, and a long word stands alone")
+  func lines() {
+    #expect(
+      Format.lines("12 of 5 000 steps", width: 8, hanging: 2) == ["12 of", "  5 000", "  steps"])
+    #expect(Format.lines("a incomprehensible b", width: 5, indent: 1).map(\.count) == [2, 16, 1])
+    #expect(Format.lines("", width: 5) == [""])
+  }
+
   @Test("columns of a table are aligned")
   func table() {
     var table = Table([.text("name"), .number("count")])

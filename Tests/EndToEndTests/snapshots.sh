@@ -8,7 +8,7 @@ rm -f "$folder"/lra-data*.txt
 export COLUMNS=80
 "$tool" --help > "$folder/lra-data.txt"
 for task in listops pathfinder; do "$tool" gen $task --help > "$folder/lra-data-gen-$task.txt"; done
-for kind in imdb aan cifar10 lra-release npy tsv; do "$tool" convert $kind --help > "$folder/lra-data-convert-$kind.txt"; done
+for kind in imdb aan cifar10 lra-release npy tsv jsonl; do "$tool" convert $kind --help > "$folder/lra-data-convert-$kind.txt"; done
 for command in gen merge fetch convert export ls show stats verify build manifest diff rm; do
   "$tool" $command --help > "$folder/lra-data-$command.txt"
 done
@@ -16,6 +16,6 @@ train=$(dirname "$tool")/lra-train
 [ -x "$train" ] || exit 0
 rm -f "$folder"/lra-train*.txt
 "$train" --help > "$folder/lra-train.txt"
-for command in train resume eval predict score sweep bench span report models; do
+for command in train resume eval predict score sweep reproduce bench span report models; do
   "$train" $command --help > "$folder/lra-train-$command.txt"
 done

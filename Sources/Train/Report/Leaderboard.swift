@@ -124,11 +124,9 @@ struct Leaderboard {
 
   private func average(_ row: Row, failures: Bool) -> Markup {
     let ours = mean(row, failures: failures)
-    let five = PublishedResults.of(protocol: row.protocolName).averageOfFive(row.model)
-    // No published run of these tables solves Path-X; the small study did not try.
+    let results = PublishedResults.of(protocol: row.protocolName)
     let published =
-      failures && row.protocolName == "small"
-      ? nil : five.map { failures ? ($0 * 5 + 50) / 6 : $0 }
+      failures ? results.averageOfSix(row.model) : results.averageOfFive(row.model)
     let below: Markup =
       published.map { "<br><span class=\"published\">\($0.fixed(2))</span>" } ?? ""
     let value: Markup = ours.map { "<b>\($0.fixed(2))</b>" } ?? "–"

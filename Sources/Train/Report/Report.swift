@@ -4,21 +4,30 @@ import Foundation
 /// The page that shows what was run: one static file without scripts or anything from elsewhere.
 ///
 /// Every number is from a row of the database, a run's folder or a measurement that was named; only
-/// the published values beside them come from tables of the program. The same input gives the same
-/// bytes.
+/// the published values beside them come from tables of the program or files that were named. The same
+/// input gives the same bytes.
 public struct Report: Sendable {
   /// The database.
   public var database: String
   /// The folder of the page.
   public var out: String
+  /// The folder of runs whose rows the index may not have yet.
+  public var runs: String
   /// Files that `bench --json` printed.
   public var benches: [String]
+  /// Published tables beside the built-in ones, as `Reproduction.open` takes them.
+  public var reproductions: [String]
 
   /// A report of a database's runs.
-  public init(database: String, out: String, benches: [String] = []) {
+  public init(
+    database: String, out: String, runs: String = "runs", benches: [String] = [],
+    reproductions: [String] = []
+  ) {
     self.database = database
     self.out = out
+    self.runs = runs
     self.benches = benches
+    self.reproductions = reproductions
   }
 
   /// What `report` prints.
@@ -29,22 +38,28 @@ public struct Report: Sendable {
     public var runs: Int
     /// Its size.
     public var bytes: Int
+    /// Names of runs of other data than the database holds now, which it does not show.
+    public var stale: [String]
   }
 
   /// Makes the page.
   ///
-  /// - Throws: what reading the database throws; `usage` and `malformed` for a file of measurements
-  ///   that is none; `diskFull`, `failure`.
+  /// - Throws: what reading the database throws; `usage` and `malformed` for a file of measurements or
+  ///   a published table that is none; `diskFull`, `failure`.
   public func write(dryRun: Bool = false) throws -> Outcome {
+    let named = try reproductions.map { try Reproduction.open($0) }
+    for table in named { _ = try ReproductionPlan(.init(table, database: database)) }
     let data = try ReportData(
-      database: database, benches: benches.map { try BenchFile(reading: $0) })
+      database: database, folder: runs, benches: benches.map { try BenchFile(reading: $0) },
+      reproductions: Reproduction.builtIn.filter { !named.contains($0) } + named)
     let page = Array(ReportPage(data).markup.text.utf8)
     let path = out + "/index.html"
     if !dryRun {
       try Publication.makeFolder(out)
       try Publication.publish(path) { try $0.write(page) }
     }
-    return Outcome(out: path, runs: data.runs.count, bytes: page.count)
+    return Outcome(out: path, runs: data.runs.count, bytes: page.count,
+      stale: data.stale.map(\.name))
   }
 }
 
@@ -71,6 +86,7 @@ struct ReportPage {
       \(what)</header>
       <main>
       \(section("Leaderboard", Leaderboard(data).markup(data.columns.map { TrivialRules($0, data) })))
+      \(section("Reproductions", ReproductionSection(data: data).markup))
       \(section("Speed, accuracy and memory", figures(charts.bubbles(), "No run has ended yet.")))
       \(section("Cost by length", CostSection(data: data).markup))
       \(section("Training", figures(charts.curves() + charts.losses(), "No run was evaluated yet.")))

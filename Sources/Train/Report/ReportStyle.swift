@@ -33,6 +33,8 @@ enum ReportStyle {
     tbody th { font-weight: 600; }
     .rules th, .rules td { color: var(--soft); font-weight: normal; }
     .published { color: var(--soft); }
+    th.verdict, td.verdict { text-align: left; }
+    td.verdict { white-space: normal; min-width: 14rem; }
     .state { color: var(--c1); font-size: .85em; }
     .figures { display: grid; gap: 1.2rem;
       grid-template-columns: repeat(auto-fill, minmax(min(100%, 27rem), 1fr)); }

@@ -9,8 +9,8 @@ struct TrainHelpTests {
   @Test(
     "help is the snapshot",
     arguments: [
-      "", "train", "resume", "eval", "predict", "score", "sweep", "bench", "span", "report",
-      "models",
+      "", "train", "resume", "eval", "predict", "score", "sweep", "reproduce", "bench", "span",
+      "report", "models",
     ])
   func help(command: String) throws {
     let words = command.split(separator: " ").map(String.init)
