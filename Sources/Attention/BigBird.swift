@@ -29,8 +29,15 @@ public struct BigBird: Mixer {
     public var randomWithin = 0
     /// LRA's filling: at least one token, which is attended and makes the last global block.
     public var attendedFilling = false
+    /// Blocks are those of a row filled to the next power of two of `max_length`, as in Skyformer's code
+    /// (src/models/attention_bigbird.py, after transformers): its last block is the last global one, and random
+    /// ones may be padding, which is not attended.
+    ///
+    /// Left: that code draws random blocks anew in every pass, for each head.
+    public var filledRows = false
 
     enum CodingKeys: String, CodingKey {
+      case filledRows = "filled_rows"
       case blockSize = "block_size"
       case numRandBlocks = "num_rand_blocks"
       case randomWithin = "random_within"
@@ -50,6 +57,8 @@ public struct BigBird: Mixer {
   let dropoutRate: Double
   /// Block ids [n, n] by preference, one order for every row block.
   let plan: Parameter
+  /// Blocks of a filled row; nil where rows end with their tokens.
+  let filledCount: Int?
 
   /// Four projections and the plan.
   public init(_ configuration: Configuration, _ model: ModelConfiguration, key: RandomKey) throws {
@@ -57,11 +66,17 @@ public struct BigBird: Mixer {
       throw AttentionError.badValue(
         Self.mechanism.name, "block_size is at least 1 and num_rand_blocks at least 0")
     }
+    guard !(configuration.filledRows && configuration.attendedFilling) else {
+      throw AttentionError.badValue(
+        Self.mechanism.name, "filled_rows and attended_filling exclude each other")
+    }
     heads = try Heads(model, key: key)
     self.configuration = configuration
     dropoutRate = model.attentionDropoutRate
     let filling = configuration.attendedFilling ? 1 : 0
-    let count = Blocks(size: configuration.blockSize, length: model.positions + filling).count
+    let longest = configuration.filledRows ? model.filledLength : model.positions + filling
+    let count = Blocks(size: configuration.blockSize, length: longest).count
+    filledCount = configuration.filledRows ? count : nil
     plan = try .buffer(
       Tensor.normal([count, count], key: key["plan"]).sortingOrder(1).to(.float32))
   }
@@ -97,8 +112,10 @@ public struct BigBird: Mixer {
         if key >= length { return configuration.attendedFilling ? key : -1 }
         return key < real && hidden?[row * length + key] ?? 0 == 0 ? key : -1
       }
-      let count = configuration.attendedFilling ? blocks.count : max(1, (real + size - 1) / size)
-      for block in 0..<count {
+      let count =
+        filledCount
+        ?? (configuration.attendedFilling ? blocks.count : max(1, (real + size - 1) / size))
+      for block in 0..<min(count, blocks.count) {
         let own = (block * size)..<min((block + 1) * size, length)
         let everything = block == 0 || block == count - 1
         let keys =

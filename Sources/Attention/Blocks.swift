@@ -24,6 +24,15 @@ struct Blocks {
       .map { try $0.reshaped([$0.size(0), 1, count, 1, size]) }
   }
 
+  /// Tokens of every block, row by row; hidden ones do not count.
+  func tokens(_ context: Context) -> [[Int]] {
+    context.lengths.enumerated().map { row, end in
+      var counts = [Int](repeating: 0, count: count)
+      for place in context.shown?[row] ?? Array(0..<end) { counts[place / size] += 1 }
+      return counts
+    }
+  }
+
   /// [B, H, n, b, E] to [B, H, L, E].
   func joined(_ x: Tensor) throws -> Tensor {
     try x.reshaped([x.size(0), x.size(1), paddedLength, x.size(4)]).slice(0..<length, 2)

@@ -71,7 +71,7 @@ public struct Classifier: Module {
     let pooled =
       switch model.classifierPool {
       case .mean:
-        try mean(features.widened(), context.meanWeights())  // [B, D]
+        try mean(features.widened(), context.meanWeights(features.widened().elementType))  // [B, D]
       case .meanPadded:
         try mean(features.widened(), context.sumWeights())
           * (1 / Double(model.filledLength))  // [B, D]

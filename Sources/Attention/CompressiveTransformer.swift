@@ -9,7 +9,8 @@ import Tensors
 /// carry no gradient. Places enter as distances, as in Transformer-XL, where a slot counts as one step. Since a
 /// whole sequence is at hand, all segments are computed at once: the outputs are those of reading segment by
 /// segment. With w = s + M + C time is O(L·w·D), memory O(L·w). Causal as published; the bidirectional form
-/// sees all of its segment. Padded keys are not attended.
+/// sees all of its segment. Padded keys are not attended; hidden ones among c tokens are zeros to the
+/// convolution, count in no mean and no maximum, and c of them make no slot.
 ///
 /// The convolution learns from an auxiliary loss alone, and nothing else learns from that: in training, for each
 /// segment after which the row goes on, the mean squared difference between what the segment's queries read
@@ -17,7 +18,8 @@ import Tensors
 /// such tokens and features, a sum over rows and layers).
 ///
 /// Rae and others 2019, arXiv 1911.05507, section 3 and algorithms 1 and 2. Deviation: u and w belong to a
-/// layer; of the paper's kinds of compression, dilated convolutions and most-used are not here.
+/// layer; of the paper's kinds of compression, dilated convolutions and most-used are not here; memories are
+/// empty at the start, where the paper's algorithm 1 has zeros, which are attended to.
 ///
 /// Tensors under `blocks.{i}.attn`:
 ///
@@ -115,7 +117,7 @@ public struct CompressiveTransformer: Mixer {
     let (q, k, v) = try heads.split(x)  // [B, H, L, E] each
     // The same states without gradient: what the memory held.
     let past = try x.detached()
-    let slots = try compressed(past)  // [B, S, D]
+    let slots = try compressed(past, context)  // [B, S, D]
     let memory = (
       keys: try heads.parted(heads.key(past)), values: try heads.parted(heads.value(past))
     )
@@ -150,18 +152,49 @@ public struct CompressiveTransformer: Mixer {
   }
 
   /// Every whole group of c tokens as one slot: [B, L, D] to [B, L div c, D], nil when there is none.
-  func compressed(_ x: Tensor) throws -> Tensor? {
+  func compressed(_ x: Tensor, _ context: Context) throws -> Tensor? {
     let c = configuration.compressionRate
     let (b, count, d) = (x.size(0), x.size(1) / c, x.size(2))
     if count == 0 { return nil }
-    let groups = try x.slice(0..<(count * c), 1)  // [B, S c, D]
+    let hidden = try hiddenFlags(context)?.slice(0..<(count * c), 2).select(0, 1)  // [B, S c, 1]
+    let own = try x.slice(0..<(count * c), 1)  // [B, S c, D]
+    let groups = try hidden.map { try own.filled(where: $0, 0) } ?? own
+    let tokens = try tokensOfSlots(context)?.select(0, 1)  // [B, S, 1]
     switch compression {
     case .convolution(let kernel, let bias):
       return try groups.transposed(1, 2).convolved(kernel.value, stride: c)  // [B, D, S]
         .transposed(1, 2) + bias.value
-    case .mean: return try groups.reshaped([b, count, c, d]).sum([2]) * (1 / Double(c))
-    case .max: return try groups.reshaped([b, count, c, d]).max(2).select(0, 2)
+    case .mean:
+      let sums = try groups.reshaped([b, count, c, d]).sum([2])
+      return try tokens.map { try sums / $0.clamped(least: 1).to(x.elementType) }
+        ?? sums * (1 / Double(c))
+    case .max:
+      let only = try hidden.map { try own.filled(where: $0, -1e30) } ?? own
+      let largest = try only.reshaped([b, count, c, d]).max(2).select(0, 2)
+      return try tokens.map { try largest.filled(where: Self.none($0), 0) } ?? largest
     }
+  }
+
+  /// [B, 1, L, 1]: true at what is no token; nil unless positions are hidden.
+  private func hiddenFlags(_ context: Context) throws -> Tensor? {
+    guard context.hidden != nil, let blocked = try context.blockedKeys(upTo: context.length) else {
+      return nil
+    }
+    return try blocked.reshaped([-1, 1, context.length, 1])
+  }
+
+  /// [B, 1, S, 1], float32: how many tokens each slot is made of; nil unless positions are hidden.
+  private func tokensOfSlots(_ context: Context) throws -> Tensor? {
+    let (c, count) = (configuration.compressionRate, context.length / configuration.compressionRate)
+    return try hiddenFlags(context).map {
+      try $0.not().to(.float32).slice(0..<(count * c), 2).reshaped([-1, 1, count, c])
+        .sum([3], keep: true)
+    }
+  }
+
+  /// Where counts are 0.
+  private static func none(_ counts: Tensor) throws -> Tensor {
+    try counts.less(than: .full([], 0.5, counts.elementType, on: counts.device))
   }
 
   /// Queries [B, H, L, E] over their segment, over the memory and over slots: [B, H, L, E].
@@ -192,9 +225,12 @@ public struct CompressiveTransformer: Mixer {
     let keys = try joined(own.keys, memory.keys, slots?.keys)
     let values = try joined(own.values, memory.values, slots?.values)
     var logits = try distance(blocks.cut(q), keys, project: project)  // [B, H, n, s, w]
+    let tokens = r > 0 ? try tokensOfSlots(context) : nil  // [B, 1, S, 1]
     if configuration.weighSlots && r > 0 {
-      let weights = (0..<width).map { $0 < r ? log(Double(c)) : 0 }
-      logits = try logits + .from(weights, [width]).to(q.elementType).to(q.device)
+      let all = try Tensor.full([1, 1, length / c, 1], Double(c), on: q.device)
+      let counts = try (tokens ?? all).clamped(least: 1).to(q.elementType).log()
+      let weights = try before(counts, reach: r, step: s / c, count, newest: m / c)
+      logits = try logits + weights.transposed(3, 4).padded(after: width - r, 4)
     }
     // What would stand before the first token.
     var blocked: Tensor? = try mask(count, width, on: q.device) { segment, j in
@@ -202,6 +238,16 @@ public struct CompressiveTransformer: Mixer {
     }.reshaped([1, 1, count, 1, width])
     if let padding = try blocks.blockedKeys(context) {
       blocked = try blocked.or(padding.padded(before: r + m, 4))
+    }
+    if m > 0, let hidden = try hiddenFlags(context) {
+      let past = try before(hidden.to(.float32), reach: m, step: s, count, newest: 0)
+      blocked = try blocked.or(
+        Self.none(past).not().transposed(3, 4).padded(before: r, after: s, 4))
+    }
+    if let tokens {
+      let gone = try Self.none(tokens).to(.float32)
+      let past = try before(gone, reach: r, step: s / c, count, newest: m / c)
+      blocked = try blocked.or(Self.none(past).not().transposed(3, 4).padded(after: m + s, 4))
     }
     if model.causal {
       blocked = try blocked.or(mask(s, width, on: q.device) { $1 > $0 + r + m })
@@ -227,26 +273,33 @@ public struct CompressiveTransformer: Mixer {
     let count = (length - 1) / s
     let first = m / s
     guard length > 0 && count > first else { return nil }
-    let shares = context.lengths.flatMap { real -> [Double] in
-      let own = max(0, (real - 1) / s - first)
-      let share = own > 0 ? 1 / Double(own * s * h * e) : 0
-      return (0..<count).map { $0 >= first && $0 < first + own ? share : 0 }
+    let shares = context.lengths.enumerated().flatMap { row, real -> [Double] in
+      let own = (first * s)..<max(first, (real - 1) / s) * s
+      let counts = context.shown?[row].filter(own.contains).count ?? own.count
+      let places = context.shown.map { Set($0[row]) }
+      return (0..<(count * s)).map {
+        own.contains($0) && places?.contains($0) ?? true ? 1 / Double(counts * h * e) : 0
+      }
     }
     guard shares.contains(where: { $0 > 0 }) else { return nil }
     let cut = { (x: Tensor, shift: Int, size: Int) in
       try x.padded(before: shift, 2).slice(0..<(count * size), 2)
-        .reshaped([b, h, count, size, e])
+        .reshaped([x.size(0), x.size(1), count, size, x.size(3)])
     }
     let queries = try cut(q, 0, s)  // [B, H, n, s, E]
-    let read = { (pair: Pair, shift: Int, size: Int) in
-      let blocked = try mask(count, size, on: q.device) { $0 * size + $1 < shift }
+    let read = { (pair: Pair, gone: Tensor?, shift: Int, size: Int) in
+      let early = try mask(count, size, on: q.device) { $0 * size + $1 < shift }
+      let hidden = try gone.map {
+        try Self.none(cut($0.to(.float32), shift, size)).not().transposed(3, 4)
+      }
       let source = try KeySource(
         queries, cut(pair.keys, shift, size), cut(pair.values, shift, size), scale: heads.scale,
-        blocked: blocked.reshaped([1, 1, count, 1, size]))
+        blocked: hidden.or(early.reshaped([1, 1, count, 1, size])))
       return try context.attended([source], dropout: 0, layer: 0)
     }
-    let off = try read(tokens, m, s) - read(slots, m / c, s / c)
-    let weights = try Tensor.from(shares, [b, 1, count, 1, 1]).to(off.elementType).to(q.device)
+    let empty = try tokensOfSlots(context).map { try Self.none($0) }
+    let off = try read(tokens, hiddenFlags(context), m, s) - read(slots, empty, m / c, s / c)
+    let weights = try Tensor.from(shares, [b, 1, count, s, 1]).to(off.elementType).to(q.device)
     return try (off * off * weights).sum()
   }
 

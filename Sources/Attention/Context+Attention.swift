@@ -16,10 +16,10 @@ extension Context {
     if let known = plans[name] { return known }
     var builder = AttentionPlan.Builder()
     if hidden != nil || (ragged && lengthTensor != nil) {
-      let flags = try hidden?.to(.int64).to(.cpu).integers()
       for (row, end) in lengths.enumerated() {
+        let places = shown.map { Set($0[row]) }
         try groups(&builder) { place in
-          let isHidden = flags.map { $0[row * length + place] != 0 } ?? false
+          let isHidden = place < end && places.map { !$0.contains(place) } ?? false
           return isHidden || (ragged && place >= end) ? -1 : place
         }
         builder.endPlan()

@@ -2,8 +2,10 @@ import Tensors
 
 /// What a batch is, and where in the model and in training we are.
 public class Context {
-  /// Real tokens in each row, padding not counted.
+  /// Positions up to each row's last token, padding behind it not counted.
   public let lengths: [Int]
+  /// The positions of each row's tokens where some are hidden; nil where all up to `lengths` are tokens.
+  let shown: [[Int]]?
   /// Positions in each row, padding counted: L.
   public let length: Int
   /// [B] int64 on the CPU; nil when no row is padded, which lets kernels skip every check.
@@ -26,7 +28,6 @@ public class Context {
   var carried: [String: Tensor] = [:]
   /// Plans that all layers share, by name.
   var plans: [String: AttentionPlan] = [:]
-  private var realWeights: Tensor?
   private var realFlags: Tensor?
   private var blocked: [Int: Tensor] = [:]
 
@@ -42,6 +43,13 @@ public class Context {
     device: Device = .cpu, effects: StepEffects = StepEffects(), hidden: Tensor? = nil
   ) throws {
     self.effects = effects
+    let flags = try hidden?.to(.int64).to(.cpu).integers()
+    shown = flags.map { flags in
+      lengths.enumerated().map { row, end in
+        (0..<end).filter { flags[row * length + $0] == 0 }
+      }
+    }
+    let lengths = shown?.map { ($0.last ?? -1) + 1 } ?? lengths
     self.lengths = lengths
     self.length = length
     self.hidden = hidden
@@ -66,23 +74,39 @@ public class Context {
     return longer
   }
 
-  /// [B, 1, L]: 1/n at each of a row's n real positions, 0 at padding; a product with it is the
-  /// mean.
-  func meanWeights() throws -> Tensor {
-    if let realWeights { return realWeights }
-    if hidden != nil, let blocked = try blockedKeys(upTo: length) {
-      let real = try blocked.not().to(.float32).expanded([lengths.count, length])  // [B, L]
-      let weights = try (real / real.sum([1], keep: true).clamped(least: 1)).unsqueezed(1)
-      realWeights = weights
-      return weights
+  /// Tokens of each row, hidden ones not counted.
+  var tokenCounts: [Int] { shown?.map(\.count) ?? lengths }
+
+  /// The mean over each row's tokens of what is 0 at padding: [B, L, D] to [B, 1, D], [B, H, L, E] to
+  /// [B, H, 1, E]; 0 of a row without tokens.
+  func tokenMean(_ x: Tensor) throws -> Tensor {
+    let shape = [lengths.count] + [Int](repeating: 1, count: x.shape.count - 1)
+    let shares = try Tensor.from(tokenCounts.map { 1 / Double(max(1, $0)) }, shape)
+    return try x.sum([-2], keep: true) * shares.to(x.elementType).to(x.device)
+  }
+
+  /// [B, 1, L]: 1/n at each of a row's n tokens, 0 at padding; a product with it is the mean.
+  func meanWeights(_ type: ElementType) throws -> Tensor {
+    var values = [Double](repeating: 0, count: lengths.count * length)
+    for (row, count) in tokenCounts.enumerated() {
+      for place in shown?[row] ?? Array(0..<lengths[row]) {
+        values[row * length + place] = 1 / Double(count)
+      }
     }
-    var values = [Float](repeating: 0, count: lengths.count * length)
-    for (row, real) in lengths.enumerated() where real > 0 {
-      for position in 0..<real { values[row * length + position] = 1 / Float(real) }
+    return try Tensor.from(values, [lengths.count, 1, length]).to(type).to(device)
+  }
+
+  /// The positions of each row's tokens by their number, hidden ones not counted: int64 [B, ...] alike.
+  ///
+  /// - Parameter ranks: numbers below the row's count of tokens; 0 in a row without.
+  func places(ofRanks ranks: Tensor) throws -> Tensor {
+    guard let shown else { return ranks }
+    let table = shown.flatMap { row in
+      (row + [Int](repeating: 0, count: length - row.count)).map(Int64.init)
     }
-    let weights = try Tensor.from(values, [lengths.count, 1, length]).to(device)
-    realWeights = weights
-    return weights
+    let flat = try ranks.reshaped([lengths.count, -1])
+    return try Tensor.from(table, [lengths.count, length]).to(ranks.device)
+      .gathered(flat, 1).reshaped(ranks.shape)
   }
 
   /// [B, 1, L]: 1 at each real position, 0 at padding; a product with it is the sum.

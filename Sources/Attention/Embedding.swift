@@ -32,7 +32,7 @@ struct Embedding: Module {
       ).tiedToLength() : nil
     sinusoidTable =
       model.position == .sinusoidal
-      ? try sinusoids(length: model.positions, width: model.embDim) : nil
+      ? try sinusoids(length: model.positions, width: model.embDim).to(.float32) : nil
   }
 
   /// Ids [B, L] (int64, 0 is padding) to [B, L, D], or [B, L+1, D] after a CLS vector, and the context
@@ -41,7 +41,11 @@ struct Embedding: Module {
     guard ids.size(1) <= model.maxLength else {
       throw AttentionError.tooLong(ids.size(1), maxLength: model.maxLength)
     }
-    let places = try positionTable?.value ?? sinusoidTable?.to(context.device)
+    let isDouble = token.value.elementType == .float64
+    let table = try sinusoidTable.map {
+      try isDouble ? sinusoids(length: $0.size(0), width: model.embDim) : $0
+    }
+    let places = try positionTable?.value ?? table?.to(context.device)
     let dropout = context.dropout(model.dropoutRate, layer: -1, sites: "embedding")
     if cls == nil, let x = try token.value.embedded(ids, places: places, dropout: dropout) {
       return (x, context)

@@ -35,7 +35,7 @@ struct HashOrder {
     for pair in 0..<(batch * heads) {
       let row = pair / heads
       let shown = (0..<lengths[row]).filter { flags?[row * length + $0] ?? 0 == 0 }
-      let lastChunk = max(0, (filledLength ?? lengths[row]) - 1) / chunk
+      let lastChunk = max(0, (filledLength ?? shown.count) - 1) / chunk
       orders.append(
         (0..<rounds).map { round in
           let start = (pair * rounds + round) * length

@@ -66,12 +66,14 @@ public struct Informer: Mixer {
         : samples.value
       return try all.slice(0..<x.size(1), 0).unsqueezed(0)
     }
-    let ends = try Tensor.from(context.lengths.map { Float($0) }, [x.size(0), 1, 1])
-    let top = try Tensor.from(context.lengths.map { Int64(max(0, $0 - 1)) }, [x.size(0), 1, 1])
-    let places = try (Tensor.concatenated(numbers, 0).to(.float32) * ends.to(x.device)).to(.int64)
+    let counts = context.tokenCounts
+    let ends = try Tensor.from(counts.map { Float($0) }, [x.size(0), 1, 1])
+    let top = try Tensor.from(counts.map { Int64(max(0, $0 - 1)) }, [x.size(0), 1, 1])
+    let ranks = try (Tensor.concatenated(numbers, 0).to(.float32) * ends.to(x.device)).to(.int64)
     // Rounding must not reach the end.
     let last = try top.to(x.device)
-    let sampled = try places.chosen(where: places.atMost(last), else: last)  // [B, L, U]
+    let kept = try ranks.chosen(where: ranks.atMost(last), else: last)  // [B, L, U]
+    let sampled = try context.places(ofRanks: kept)
     let attended = try attend(q, k, v, context, sampled: sampled, layer: layer)
     return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
   }
@@ -95,9 +97,7 @@ public struct Informer: Mixer {
       }
       return try (only ?? sharp).largest(min(count, length), 2)  // [B, H, u]
     }
-    let shares = try Tensor.from(context.lengths.map { 1 / Double(max(1, $0)) }, [b, 1, 1, 1])
-      .to(v.elementType).to(v.device)
-    let mean = try (real.map { try v * $0 } ?? v).sum([2], keep: true) * shares  // [B, H, 1, E]
+    let mean = try context.tokenMean(real.map { try v * $0 } ?? v)  // [B, H, 1, E]
     let wide = try chosen.unsqueezed(3).expanded([b, h, chosen.size(2), q.size(3)])
     let attended = try context.attendedOwn(
       q.gathered(wide, 2), k, v, scale: heads.scale, dropout: dropoutRate, layer: layer)

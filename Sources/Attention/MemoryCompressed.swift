@@ -89,11 +89,16 @@ public struct MemoryCompressed: Mixer {
     let first = [0] + (0..<slots).map { $0 * factor }
     let filled = context.lengths.map { real in Int64(first.filter { $0 < real }.count) }
     let plan =
-      try causal
-      ? context.plan("\(Self.mechanism.name) \(factor) \(length)") { groups, _ in
-        // The last token of slot j is f j - 1.
+      try causal || context.hidden != nil
+      ? context.plan("\(Self.mechanism.name) \(factor) \(length)") { groups, shown in
+        // The last token of slot j is f j - 1; a slot of hidden tokens is none.
+        let keys = (0...slots).map { slot in
+          let tokens = slot == 0 ? 0..<1 : (factor * (slot - 1))..<min(factor * slot, length)
+          return tokens.contains { shown($0) >= 0 } ? slot : -1
+        }
         groups.add(
-          queries: 0..<length, keys: 0...slots, bounds: { 0...$0 }, code: { $1 * factor })
+          queries: 0..<length, keys: keys, bounds: { 0...(causal ? $0 : factor * slots) },
+          code: { place, _ in place * factor })
       } : nil
     return try context.attended(
       q, shortened(k, kernels.key), shortened(v, kernels.value), by: plan,

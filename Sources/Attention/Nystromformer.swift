@@ -141,15 +141,12 @@ public struct Nystromformer: Mixer {
     let segment = (longest + configuration.numLandmarks - 1) / configuration.numLandmarks
     let blocks = Blocks(size: segment, length: length)
     let m = blocks.count
-    let lengths =
-      configuration.segmentsFromBatch ? [Int](repeating: m * segment, count: b) : context.lengths
-    let counts = lengths.flatMap { real in
-      (0..<m).map { Double(max(1, min(segment, real - $0 * segment))) }
-    }
-    let divisors = try Tensor.from(counts, [b, 1, m, 1]).to(q.elementType).to(q.device)
-    let empty = try Tensor.from(
-      lengths.flatMap { real in (0..<m).map { $0 * segment >= real } }, [b, 1, m, 1]
-    ).to(q.device)
+    let counts: [Int] =
+      configuration.segmentsFromBatch
+      ? .init(repeating: segment, count: b * m) : blocks.tokens(context).flatMap { $0 }
+    let divisors = try Tensor.from(counts.map { Double(max(1, $0)) }, [b, 1, m, 1])
+      .to(q.elementType).to(q.device)
+    let empty = try Tensor.from(counts.map { $0 == 0 }, [b, 1, m, 1]).to(q.device)
     let real = try context.realPositions()
     let landmarks = { (x: Tensor) in
       try blocks.cut(real.map { try x * $0 } ?? x).sum([3]) / divisors  // [B, H, m, E]
@@ -168,7 +165,10 @@ public struct Nystromformer: Mixer {
     if context.fusesPairs(q) {
       let far = try queries.pairAttention(
         k, v, .softmax, lengths: context.lengthTensor, scale: heads.scale)  // [B, H, m, E]
-      let segments = lengths.map { Int64(min(m, ($0 + segment - 1) / segment)) }
+      // Without hidden positions all that are empty are behind the others.
+      let segments = (0..<b).map { row in
+        Int64(counts[(row * m)..<((row + 1) * m)].filter { $0 > 0 }.count)
+      }
       return try q.pairAttention(
         keys, inverse.matmul(far).widened(), .softmax, lengths: .from(segments, [b]),
         scale: heads.scale,

@@ -199,13 +199,19 @@ public struct RWKV: Architecture {
       let drop = { (y: Tensor, site: String, x: Tensor) in
         try context.dropout(y, model.dropoutRate, layer: layer, site: site, addedTo: x)
       }
-      let time = try norms[0](x)
-      let k = try timeKey(blended(time, 0)).widened()
+      // Padding is behind all tokens, which do not see it, unless positions are hidden.
+      let shown = try context.hidden == nil ? nil : context.realPositions()?.select(0, 1)
+      let clean = { (y: Tensor) in try shown.map { try y * $0.to(y.elementType) } ?? y }
+      let time = try clean(norms[0](x))
+      var k = try timeKey(blended(time, 0)).widened()
+      if shown != nil, let blocked = try context.blockedKeys(upTo: context.length) {
+        k = try k.filled(where: blocked.unsqueezed(2), blockedLogit)
+      }
       let v = try timeValue(blended(time, 1)).widened()
       let gate = try timeReceptance(blended(time, 2)).widened().sigmoid()
       let mixed = try gate * RWKV.wkv(k, v, w: decay.value.exp(), u: first.value)
       let y = try drop(timeOut(mixed), "attention.out", x)
-      let channel = try norms[1](y)
+      let channel = try clean(norms[1](y))
       let hidden = try key(blended(channel, 3)).relu()
       let out = try receptance(blended(channel, 4)).sigmoid() * value(hidden * hidden)
       return try drop(out, "mlp.out", y)

@@ -2,7 +2,9 @@ import Tensors
 
 /// Routing Transformer: tokens attend within clusters of similar content.
 ///
-/// Queries and keys have unit length. Each of C centroids takes the w = L/C queries and the w keys most
+/// Queries and keys have unit length, so that logits are at most 1/√E and each cluster's softmax is nearly
+/// uniform. Deviation: the authors' layer norm gives them length √E and logits up to √E; `layer_norm_length`
+/// does that. Each of C centroids takes the w = L/C queries and the w keys most
 /// like it, which attend to each other; a token in several clusters gets the mean of its outputs, a token
 /// in none gets zeros. With C about √L time is O(L·√L·D). C and w come from the longest length, and
 /// padding is chosen last and not attended, so it changes nothing. The choice of the most similar looks
@@ -32,9 +34,12 @@ public struct RoutingTransformer: Mixer {
     public var decay = 0.999
     /// One projection for queries and keys.
     public var shareQK = false
+    /// Queries and keys have length √E, as after the authors' layer norm without gain and offset.
+    public var layerNormLength = false
 
     enum CodingKeys: String, CodingKey {
       case window, decay
+      case layerNormLength = "layer_norm_length"
       case numClusters = "num_clusters"
       case shareQK = "share_qk"
     }
@@ -115,8 +120,10 @@ public struct RoutingTransformer: Mixer {
     let bases = try Tensor.from((0..<(b * h)).map { Int64($0 * length) }, [b, h, 1, 1]).to(q.device)
     let picked = try q.reshaped([b * h * length, q.size(3)])
       .picked((rows + bases).reshaped([-1]), 0).reshaped([b, h, clusters * w, q.size(3)])
+    // Twice √E over √E.
+    let scale = configuration.layerNormLength ? 1 / heads.scale : heads.scale
     let outputs = try context.attended(
-      picked, k, v, by: plan(columns, context), scale: heads.scale, dropout: dropoutRate,
+      picked, k, v, by: plan(columns, context), scale: scale, dropout: dropoutRate,
       layer: layer
     ).to(q.elementType)  // [B, H, C w, E]
     let places = try rows.reshaped([b, h, clusters * w, 1])

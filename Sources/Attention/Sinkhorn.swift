@@ -2,8 +2,9 @@ import Tensors
 
 /// Sparse Sinkhorn attention: each block attends to itself and to one block that a sorting net chose.
 ///
-/// A net scores, from the mean of each block's keys, where in the sequence the block belongs; Sinkhorn
-/// iterations (rows and columns normalised in turn) make the scores a soft permutation S, and block r
+/// A net scores, from the mean of each block's keys, where in the sequence the block belongs. Deviation: in the
+/// paper (section 3) and other code a block's scores say which blocks come to its own place, R_rc = P(B_r)_c;
+/// ours are the transpose, but in the causal form. `scores_of_place` has the paper's. Sinkhorn iterations (rows and columns normalised in turn) make the scores a soft permutation S, and block r
 /// attends to its own keys and to `Σ S_rc K_c`, in one softmax. Time is O(L·2b·D + n²), memory O(L·D + n²),
 /// n = L/b blocks.
 ///
@@ -38,9 +39,13 @@ public struct Sinkhorn: Mixer {
     /// says, and the outputs of two softmaxes are added. Padded keys count, but for the mask of the own
     /// block, which is laid out as if blocks were contiguous.
     public var unsortedSum = false
+    /// A block scores the blocks that come to its place, as in the paper, not the places that it may go to; the
+    /// causal form always does.
+    public var scoresOfPlace = false
 
     enum CodingKeys: String, CodingKey {
       case iterations, temperature, gumbel
+      case scoresOfPlace = "scores_of_place"
       case blockSize = "block_size"
       case unsortedSum = "unsorted_sum"
     }
@@ -108,38 +113,39 @@ public struct Sinkhorn: Mixer {
     let n = blocks.count
     let columns = try net.value.slice(0..<n, 2)  // [H, E, n]
     let tau = 1 / configuration.temperature
-    let lengths = context.lengths
-    let flags = { (isBlocked: (_ length: Int, _ row: Int, _ column: Int) -> Bool) in
-      let all = lengths.flatMap { length in
-        (0..<(n * n)).map { isBlocked(length, $0 / n, $0 % n) }
+    let tokens = blocks.tokens(context)  // [B][n]
+    let flags = { (isBlocked: (_ tokens: [Int], _ row: Int, _ column: Int) -> Bool) in
+      let all = tokens.flatMap { own in
+        (0..<(n * n)).map { isBlocked(own, $0 / n, $0 % n) }
       }
-      return try Tensor.from(all, [lengths.count, 1, n, n]).to(k.device)
+      return try Tensor.from(all, [tokens.count, 1, n, n]).to(k.device)
     }
     let size = blocks.size
     if causal {
       // The mean of everything up to a block's first token.
-      let starts = try Tensor.integers(0..<n, on: k.device).to(k.elementType) * Double(size) + 1
-      let first = try blocks.cut(k.runningSum(2)).select(0, 3)  // [B, H, n, E]
-      let scores = try (first / starts.reshaped([n, 1])).matmul(columns) * tau  // [B, H, n, n]
-      let blocked = try flags { _, row, column in column >= row }
+      let seen = try context.realPositions()?.to(k.elementType).runningSum(2)
+      let ones = try Tensor.full([1, 1, k.size(2), 1], 1, k.elementType, on: k.device)
+      let counts = try (seen ?? ones.runningSum(2)).clamped(least: 1)  // [B, 1, L, 1]
+      let first = try blocks.cut(k.runningSum(2) / counts).select(0, 3)  // [B, H, n, E]
+      let scores = try first.matmul(columns) * tau  // [B, H, n, n]
+      let blocked = try flags { tokens, row, column in column >= row || tokens[column] == 0 }
       let noisy = try withNoise(scores, context, layer: layer)
       return try noisy.filled(where: blocked, blockedLogit).softmax(-1).filled(where: blocked, 0)
     }
-    let counts = lengths.flatMap { length in
-      (0..<n).map { Double(max(1, min(size, length - $0 * size))) }
-    }
+    let counts = tokens.flatMap { $0.map { Double(max(1, $0)) } }
     let means =
       try blocks.cut(k).sum([3])
-      / Tensor.from(counts, [lengths.count, 1, n, 1]).to(k.elementType).to(k.device)
-    let scores = try means.matmul(columns).transposed(2, 3) * tau  // [B, H, place, block]
+      / Tensor.from(counts, [tokens.count, 1, n, 1]).to(k.elementType).to(k.device)
+    let scored = try means.matmul(columns) * tau  // [B, H, n, n]
+    let scores = try configuration.scoresOfPlace ? scored : scored.transposed(2, 3)  // place, block
     let iterations = configuration.iterations
     let noisy = try withNoise(scores, context, layer: layer).widened()
-    if noisy.takesKernels {
-      let sizes = lengths.map { Int64(($0 + size - 1) / size) }
+    if noisy.takesKernels && context.hidden == nil {
+      let sizes = context.lengths.map { Int64(($0 + size - 1) / size) }
       return try noisy.sinkhornNormalized(
         sizes: .from(sizes, [sizes.count]), iterations: iterations)
     }
-    let blocked = try flags { length, row, column in max(row, column) * size >= length }
+    let blocked = try flags { tokens, row, column in tokens[row] == 0 || tokens[column] == 0 }
     // The matrices of the iterations are made again in the backward pass.
     return try Tensor.recomputing([noisy]) { inputs, _ in
       [try Self.sinkhorn(inputs[0], iterations: iterations, blocked: blocked)]
@@ -184,9 +190,10 @@ public struct Sinkhorn: Mixer {
         let own = first..<min(first + blocks.size, blocks.length)
         let queries = own.filter { shown($0) >= 0 }
         if queries.isEmpty { continue }
-        // Slot p of a sorted block holds a token if the first block does, the fullest one.
+        // Slot p of a sorted block holds a token if a block that it is made of does.
         let sorted = (0..<blocks.size).map { slot in
-          slot < blocks.length && shown(slot) >= 0 ? blocks.length + first + slot : -1
+          let places = stride(from: slot, to: causal ? first : blocks.length, by: blocks.size)
+          return places.contains { shown($0) >= 0 } ? blocks.length + first + slot : -1
         }
         guard causal else {
           groups.add(queries: queries, keys: sorted + own.map(shown))

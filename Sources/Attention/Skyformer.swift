@@ -11,7 +11,8 @@ import Tensors
 /// nothing to act on.
 ///
 /// Chen and others 2021, arXiv 2111.00035, section 4.2; γ, the scaling and 6 iterations as in the
-/// authors' code.
+/// authors' code. Deviation: the iteration on C begins with Cᵀ / (‖C‖₁ ‖C‖∞) for each matrix; theirs begins
+/// with Cᵀ / ‖C‖₁ and the largest norm of the whole batch (`global_init`).
 ///
 /// Tensors under `blocks.{i}.attn`:
 ///
@@ -29,9 +30,13 @@ public struct Skyformer: Mixer {
     public var gamma = 0.1
     /// Iterations of the inverse, at least 1.
     public var iterations = 6
+    /// The authors' start of the iteration (src/models/attention_skyformer.py): Cᵀ over one number, the largest
+    /// sum of a column in the whole batch.
+    public var globalInit = false
 
     enum CodingKeys: String, CodingKey {
       case gamma, iterations
+      case globalInit = "global_init"
       case numFeatures = "nb_features"
     }
   }
@@ -70,8 +75,11 @@ public struct Skyformer: Mixer {
         ? try Tensor.uniform([fixed.count], key: step[Int(example)]).doubles().map { ($0 + 1) / 2 }
         : fixed
     }
-    let places = zip(context.lengths, numbers).map { real, row in
-      row.map { min(Int($0 * Double(real)), max(0, real - 1)) }
+    let places = zip(context.tokenCounts, numbers).enumerated().map { row, drawn in
+      drawn.1.map { number in
+        let rank = min(Int(number * Double(drawn.0)), max(0, drawn.0 - 1))
+        return drawn.0 > 0 ? context.shown?[row][rank] ?? rank : 0
+      }
     }
     let attended = try attend(q, k, v, context, places: places)
     return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
@@ -117,8 +125,9 @@ public struct Skyformer: Mixer {
     let identity = try mask(m, m, on: q.device) { $0 == $1 }.to(q.elementType)
     let core = try near * share * share.transposed(2, 3) + identity * ridge
     let norm = try (weighted(counts / scale) / scale + ridge).max(2).clamped(least: 1e-6)
+    let divisor = try configuration.globalInit ? norm.reshaped([-1]).max(0) : norm * norm
     let inverse = try iterativeInverse(
-      core, from: core.transposed(2, 3) / (norm * norm), iterations: configuration.iterations)
+      core, from: core.transposed(2, 3) / divisor, iterations: configuration.iterations)
     let far = try context.gaussianAttention(landmarks, k, v, scale: heads.scale, padded: true)
     let summary = try inverse.matmul(far * share).widened() * share  // [B, H, m, E]
     return try context.gaussianAttention(q, landmarks, summary, scale: heads.scale, padded: false)

@@ -9,7 +9,9 @@ import Tensors
 /// the largest value of each feature over real tokens, so every kind of pooling returns it. It cannot be
 /// causal.
 ///
-/// Guo and others 2019, arXiv 1902.09113, algorithm 1; zero neighbours and pooling as in fastNLP.
+/// Guo and others 2019, arXiv 1902.09113, algorithm 1. Deviation: where the paper is silent or other, this is
+/// fastNLP's code: tokens, a ring in the paper's figures, are a line with zeros at both ends; the leaky ReLU, the
+/// norm of tokens before a step, weights of their own for each step, and the pooling are fastNLP's.
 ///
 /// Tensors besides those of embedding and head:
 ///
@@ -91,10 +93,7 @@ public struct StarTransformer: Architecture {
       .map { try $0.reshaped([$0.size(0), 1, 1, length]) }
     let embedded = try real.map { try x * $0 } ?? x
     var nodes = embedded
-    let counts = try Tensor.from(
-      context.lengths.map { 1 / Double(max(1, $0)) }, [x.size(0), 1, 1]
-    ).to(x.elementType).to(x.device)
-    var relay = try embedded.sum([1], keep: true) * counts  // [B, 1, D]
+    var relay = try context.tokenMean(embedded)  // [B, 1, D]
     for (index, step) in steps.enumerated() {
       let states = try step.norm?(nodes) ?? nodes
       let clean = try real.map { try states * $0 } ?? states

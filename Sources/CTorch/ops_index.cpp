@@ -147,7 +147,8 @@ ct_tensor ct_orthogonal(ct_tensor x, int positive) {
 ct_tensor ct_svd_left(ct_tensor x, int64_t rank) {
   return guarded([&] {
     auto [u, s, vh] = at::linalg_svd(tensor(x).detach(), /*full_matrices=*/false);
-    return at::mul(u.narrow(1, 0, rank), s.narrow(0, 0, rank));
+    // LAPACK's columns are contiguous; a parameter's rows are.
+    return at::mul(u.narrow(1, 0, rank), s.narrow(0, 0, rank)).contiguous();
   });
 }
 ct_tensor ct_svd_right(ct_tensor x, int64_t rank) {

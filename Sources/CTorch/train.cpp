@@ -63,9 +63,14 @@ int ct_adamw(const ct_tensor* parameters, const ct_tensor* grads, const ct_tenso
   return guardedStatus([&] {
     at::NoGradGuard noGrad;
     auto counts = list(steps, count);
+    auto values = list(parameters, count), gradients = list(grads, count);
+    auto means = list(exp_avg, count), squares = list(exp_avg_sq, count);
+    // The fused update goes through memory, whatever the strides.
+    for (const auto& all : {values, gradients, means, squares})
+      for (const auto& one : all)
+        TORCH_CHECK(one.is_contiguous(), "AdamW wants rows one after the other, got strides ", one.strides());
     for (auto& step : counts) step.add_(1);
-    at::_fused_adamw_(list(parameters, count), list(grads, count), list(exp_avg, count),
-                      list(exp_avg_sq, count), {}, counts, learning_rate, beta1, beta2, weight_decay, eps,
+    at::_fused_adamw_(values, gradients, means, squares, {}, counts, learning_rate, beta1, beta2, weight_decay, eps,
                       /*amsgrad=*/false, /*maximize=*/false);
   });
 }

@@ -20,7 +20,8 @@ public final class Parameter {
   @TaskLocal static var isSketch = false
 
   private init(_ value: Tensor, _ kind: Kind) throws {
-    self.value = value
+    // Row after row, as gradients and moments are, which the fused update takes for granted.
+    self.value = Self.isSketch ? value : try value.contiguous()
     self.kind = kind
     if kind != .buffer { try value.requireGradient() }
   }

@@ -79,7 +79,7 @@ struct ArchitectureCase: CustomTestStringConvertible, Sendable {
     let context = try Inputs.context(
       rows.map(\.count), length, training: training, examples: examples)
     let (features, after) = try encoder.callAsFunction(ids(rows, length), context)
-    return try after.meanWeights().to(.float64).matmul(features.to(.float64)).select(0, 1)
+    return try after.meanWeights(.float64).matmul(features.to(.float64)).select(0, 1)
   }
 
   private func gradients(_ encoder: any Encoder) throws -> [Double] {

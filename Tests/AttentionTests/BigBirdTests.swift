@@ -17,9 +17,9 @@ import Testing
 
   /// The pattern from its description, with `orders[r]` the preferences of row block r.
   private static func allowed(
-    _ n: Int, _ i: Int, _ j: Int, block: Int, random: Int, orders: [[Int]]
+    _ n: Int, _ i: Int, _ j: Int, block: Int, random: Int, orders: [[Int]], last: Int? = nil
   ) -> Bool {
-    let (row, column, last) = (i / block, j / block, (n - 1) / block)
+    let (row, column, last) = (i / block, j / block, last ?? (n - 1) / block)
     if [row, column].contains(0) || [row, column].contains(last) || abs(row - column) <= 1 {
       return true
     }
@@ -48,6 +48,32 @@ import Testing
           Self.allowed($0, $1, $2, block: block, random: random, orders: unique)
         }
       })
+  }
+
+  @Test("with filled rows the last block of a power of two is global, and few rows reach it")
+  func filledRows() throws {
+    // 40 tokens at most: rows of 64, 16 blocks.
+    let mixer = try bigbird(4, random: 2) { $0.filledRows = true }
+    #expect(mixer.plan.value.shape == [16, 16])
+    let orders = (0..<16).map { row in
+      (0..<16).sorted { ($0 * 7 + row * 3) % 16 < ($1 * 7 + row * 3) % 16 }
+    }
+    for lengths in [[39, 20, 4], [40, 40, 40]] {
+      let length = lengths[0]
+      let context = try Inputs.context(lengths, length)
+      try expectSame(
+        Inputs.queriesKeysValues([3, 2, length, 4]).reversed(), lengths: lengths, "",
+        {
+          try apart($0[2], $0[1], $0[0]) {
+            try mixer.attend($0, context, orders: orders, layer: 0)
+          }
+        },
+        {
+          try denseAttention($0[2], $0[1], $0[0], lengths: lengths) {
+            Self.allowed($0, $1, $2, block: 4, random: 2, orders: orders, last: 15)
+          }
+        })
+    }
   }
 
   @Test("it agrees with golden group `bigbird`, block pairs counted")

@@ -53,15 +53,20 @@ import Testing
     return mixer
   }
 
+  /// A state [1, D] of the memory or a slot, and how many tokens that are not hidden it is made of.
+  private typealias State = (value: Tensor, tokens: Int)
+
   /// One slot [1, D] of c tokens [1, D], one by one.
-  private func slot(_ mixer: CompressiveTransformer, _ tokens: [Tensor]) throws -> Tensor {
+  private func slot(_ mixer: CompressiveTransformer, _ all: [State]) throws -> Tensor {
+    let tokens = all.filter { $0.tokens > 0 }.map(\.value)
     switch mixer.compression {
     case .convolution(let kernel, let bias):
       var sum = try bias.value.reshaped([1, 8])
-      for (place, token) in tokens.enumerated() {
-        sum = try sum + token.matmul(kernel.value.select(place, 2).transposed(0, 1))
+      for (place, token) in all.enumerated() where token.tokens > 0 {
+        sum = try sum + token.value.matmul(kernel.value.select(place, 2).transposed(0, 1))
       }
       return sum
+    case _ where tokens.isEmpty: return try .zeros([1, 8], .float64)
     case .mean:
       let rows = try tokens.map { try $0.doubles() }
       let count = Double(rows.count)
@@ -75,37 +80,44 @@ import Testing
   /// Segment by segment with lists of states, as the paper's algorithm 1 reads; and the sum of algorithm 2's
   /// losses, each over tokens that leave the memory when the row goes on.
   private func reference(
-    _ mixer: CompressiveTransformer, _ x: Tensor, lengths: [Int], _ form: Form, causal: Bool
+    _ mixer: CompressiveTransformer, _ x: Tensor, lengths: [Int], _ form: Form, causal: Bool,
+    isHidden: (_ row: Int, _ token: Int) -> Bool = { _, _ in false }
   ) throws -> (Tensor, Tensor?) {
     var rows: [Tensor] = []
     var total: Tensor?
     for (row, real) in lengths.enumerated() {
       let states = try x.select(row, 0)  // [L, D]
-      var (slots, memory): ([Tensor], [Tensor]) = ([], [])
+      var (slots, memory): ([State], [State]) = ([], [])
       var (outputs, losses): ([Tensor], [Tensor]) = ([], [])
+      var queries = 0  // of the losses
       for start in stride(from: 0, to: real, by: form.segment) {
         let own = try states.slice(start..<min(start + form.segment, real), 0)  // [t, D]
         let older = slots + memory
-        let all = older.isEmpty ? own : try Tensor.concatenated(older + [own], 0)  // [w, D]
+        let here = try (0..<own.size(0)).map { place -> State in
+          (try own.slice(place..<(place + 1), 0), isHidden(row, start + place) ? 0 : 1)
+        }
         outputs.append(
           try attended(
-            mixer, own, all, slots: form.weighs ? slots.count : 0, older.count, form.rate, causal))
-        memory += try (0..<own.size(0)).map { try own.slice($0..<($0 + 1), 0).detached() }
-        var (gone, made): ([Tensor], [Tensor]) = ([], [])
+            mixer, own, older + here, slots: form.weighs ? slots.count : 0, older.count, causal))
+        memory += try here.map { (try $0.value.detached(), $0.tokens) }
+        var (gone, made): ([State], [State]) = ([], [])
         while memory.count - form.memory >= form.rate {
           let oldest = Array(memory.prefix(form.rate))
           memory.removeFirst(form.rate)
-          made.append(try slot(mixer, oldest))
+          made.append((try slot(mixer, oldest), oldest.map(\.tokens).reduce(0, +)))
           gone += oldest
         }
         if !gone.isEmpty && real > start + form.segment {
-          let off = try read(mixer, own, gone) - read(mixer, own, made)
+          let counted = try Tensor.from(here.map { Double($0.tokens) }, [here.count, 1])
+          let off = try (read(mixer, own, gone) - read(mixer, own, made)) * counted
           losses.append(try (off * off).sum())
+          queries += here.map(\.tokens).reduce(0, +)
         }
-        slots = try Array((slots + made.map { try $0.detached() }).suffix(form.compressed))
+        let kept = try made.map { (value: try $0.value.detached(), tokens: $0.tokens) }
+        slots = Array((slots + kept).suffix(form.compressed))
       }
-      for loss in losses {
-        let share = try loss * (1 / Double(losses.count * form.segment * 8))
+      for loss in losses where queries > 0 {
+        let share = try loss * (1 / Double(queries * 8))
         total = try total.map { try $0 + share } ?? share
       }
       let rest = try Tensor.zeros([x.size(1) - real, 8], .float64)
@@ -114,11 +126,12 @@ import Testing
     return (try .concatenated(rows, 0), total)
   }
 
-  /// Tokens [t, D] over all states [w, D], of which `before` are memories: [t, D].
+  /// Tokens [t, D] over all states, w, of which `before` are memories: [t, D].
   private func attended(
-    _ mixer: CompressiveTransformer, _ own: Tensor, _ all: Tensor, slots: Int, _ before: Int,
-    _ rate: Int, _ causal: Bool
+    _ mixer: CompressiveTransformer, _ own: Tensor, _ states: [State], slots: Int, _ before: Int,
+    _ causal: Bool
   ) throws -> Tensor {
+    let all = try Tensor.concatenated(states.map(\.value), 0)  // [w, D]
     let (t, w) = (own.size(0), all.size(0))
     let (q, k, v) = (
       try mixer.heads.query(own), try mixer.heads.key(all), try mixer.heads.value(all)
@@ -131,9 +144,12 @@ import Testing
       }
     }
     let places = try mixer.distance.place(.from(angles, [t, w, 8]))  // [t, w, H E]
-    let counts = try Tensor.from((0..<w).map { $0 < slots ? log(Double(rate)) : 0 }, [w])
+    let counts = try Tensor.from(
+      (0..<w).map { $0 < slots ? log(Double(max(1, states[$0].tokens))) : 0 }, [w])
     let future = try Tensor.from(
-      (0..<(t * w)).map { causal && $0 % w > before + $0 / w }, [t, w])
+      (0..<(t * w)).map {
+        states[$0 % w].tokens == 0 || (causal && $0 % w > before + $0 / w)
+      }, [t, w])
     let heads = try (0..<2).map { head -> Tensor in
       let part = { (y: Tensor) in try y.slice((head * 4)..<(head * 4 + 4), -1) }
       let (u, b) = (
@@ -149,10 +165,12 @@ import Testing
   }
 
   /// What tokens [t, D] read from some states by content alone, in all but the states without gradient: [t, D].
-  private func read(_ mixer: CompressiveTransformer, _ own: Tensor, _ states: [Tensor]) throws
+  private func read(_ mixer: CompressiveTransformer, _ own: Tensor, _ states: [State]) throws
     -> Tensor
   {
-    let all = try Tensor.concatenated(states, 0)
+    let shown = states.filter { $0.tokens > 0 }.map(\.value)
+    if shown.isEmpty { return try .zeros([own.size(0), 8], .float64) }
+    let all = try Tensor.concatenated(shown, 0)
     let map = { (x: Tensor, linear: Linear) in
       try x.matmul(linear.weight.value.detached().transposed(0, 1))
         + (linear.bias?.value.detached() ?? .zeros([8], .float64))
@@ -178,6 +196,38 @@ import Testing
         { try mixer($0[0], Inputs.context(lengths, length), layer: 0).unsqueezed(1) },
         { try reference(mixer, $0[0], lengths: lengths, form, causal: causal).0.unsqueezed(1) })
     }
+  }
+
+  @Test(
+    "with hidden positions too, in outputs, gradients and the auxiliary loss",
+    arguments: forms, [false, true])
+  func hidden(form: Form, causal: Bool) throws {
+    let isHidden = { (row: Int, token: Int) in
+      (token * 5 + row) % 7 < 3 || (8..<13).contains(token)
+    }
+    let flags = (0..<2).map { row in (0..<26).map { isHidden(row, $0) } }
+    let lengths = flags.map { ($0.lastIndex(of: false) ?? -1) + 1 }
+    let mixer = try mixer(form, causal: causal)
+    let context = try Context(
+      lengths: [26, 26], length: 26, examples: [0, 1], key: RandomKey(seed: 3), training: true,
+      hidden: .from(Array(flags.joined()), [2, 26]))
+    let real = try Tensor.from(flags.joined().map { $0 ? 0.0 : 1 }, [2, 26, 1])
+    var losses: [Double] = []
+    try expectSame(
+      [Inputs.fill([2, 26, 8], 0.7, 0.1)], lengths: [26, 26], within: 1e-9, "",
+      { x in
+        let out = try mixer(x[0], context, layer: 0) * real
+        losses.append(try context.effects.takeAuxiliaryLoss()?.item() ?? 0)
+        return try out.unsqueezed(1)
+      },
+      { x in
+        let (out, loss) = try reference(
+          mixer, x[0], lengths: lengths, form, causal: causal, isHidden: isHidden)
+        losses.append(try loss?.item() ?? 0)
+        return try (out * real).unsqueezed(1)
+      })
+    guard case .convolution = mixer.compression else { return }
+    #expect(abs(losses[0] - losses[1]) < 1e-9)
   }
 
   @Test(

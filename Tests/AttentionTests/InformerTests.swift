@@ -58,6 +58,32 @@ import Testing
     }
   }
 
+  @Test("hidden positions are not sampled, not chosen, not attended and not in the mean")
+  func hidden() throws {
+    let mixer = try informer(1)  // 4 queries
+    let shown = [1, 2, 5, 6, 7, 9, 12]
+    let flags = (0..<13).map { !shown.contains($0) }
+    let context = try Context(
+      lengths: [13], length: 13, examples: [0], key: RandomKey(seed: 3), training: false,
+      hidden: .from(flags, [1, 13]))
+    let x = try Tensor.normal([1, 13, 8], key: RandomKey(seed: 4))
+    let found = try mixer(x, context, layer: 0)
+    let numbers = try mixer.samples.value.floats()  // [40, U]
+    let sampled = shown.map { t in
+      (0..<mixer.count).map { min(6, Int(numbers[t * mixer.count + $0] * 7)) }
+    }
+    let (q, k, v) = try mixer.heads.split(x)
+    let places = try Tensor.from(shown.map(Int64.init), [shown.count])
+    let heads = try (0..<2).map { head in
+      let part = { (t: Tensor) in try t.select(0, 0).select(head, 0).picked(places, 0).doubles() }
+      return try reference(part(q), part(k), part(v), sampled: sampled, most: mixer.count)
+    }  // [7, 4] each
+    let rows = (0..<7).flatMap { t in heads.flatMap { $0[(t * 4)..<(t * 4 + 4)] } }
+    let out = try Tensor.from(rows, [1, 7, 8]).to(.float32)
+      .linear(mixer.heads.out.weight.value, mixer.heads.out.bias?.value)
+    #expect(difference(try found.picked(places, 1).doubles(), try out.doubles()) < 1e-5)
+  }
+
   @Test("with as many queries as tokens it is full attention, in outputs and gradients")
   func full() throws {
     let mixer = try informer(8)

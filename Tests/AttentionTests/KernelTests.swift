@@ -75,6 +75,34 @@ import Testing
       })
   }
 
+  @Test("with the authors' start it is their iteration, landmarks drawn twice counted twice")
+  func globalInit() throws {
+    let mixer = try Skyformer(
+      .init(numFeatures: 6, globalInit: true), model(), key: RandomKey(seed: 0))
+    let lengths = [13, 7]
+    let places = lengths.map { n in [1, 3, 3, 0, n - 1, 5] }
+    let x = try Inputs.queriesKeysValues([2, 2, 13, 4]).map { try $0 * 2 }
+    let found = try mixer.attend(x[0], x[1], x[2], Inputs.context(lengths, 13), places: places)
+    let index = { (range: Range<Int>) in
+      try Tensor.from(places.flatMap { $0[range].map(Int64.init) }, [2, 1, range.count, 1])
+        .expanded([2, 2, range.count, 4])
+    }
+    let w = try Tensor.concatenated(
+      [x[0].gathered(index(0..<3), 2), x[1].gathered(index(3..<6), 2)], 2)
+    let one = try Tensor.from((0..<36).map { $0 / 6 == $0 % 6 ? 1.0 : 0 }, [6, 6])
+    let core = try kernel(w, w) + one * 0.1
+    let root = try core.sum([3], keep: true).squareRoot()
+    let scaled = try core / root / root.transposed(2, 3)
+    var z = try scaled.transposed(2, 3) / scaled.sum([2]).reshaped([-1]).max(0)
+    for _ in 0..<6 {
+      let kv = try scaled.matmul(z)
+      z = try (z * 0.25).matmul(one * 13 - kv.matmul(one * 15 - kv.matmul(one * 7 - kv)))
+    }
+    let far = try (kernel(w, x[1]) * flags(lengths, 13)).matmul(x[2]) / root
+    let expected = try kernel(x[0], w).matmul(z.matmul(far) / root)
+    #expect(difference(try found.doubles(), try expected.doubles()) < 1e-10)
+  }
+
   @Test("with every token a landmark and a small ridge it is kernelized attention")
   func allLandmarks() throws {
     let x = try Inputs.queriesKeysValues([1, 2, 8, 4]).map { try $0 * 4 }

@@ -48,6 +48,34 @@ import Testing
     #expect(dense.parameters.map(\.parameter.value.shape) == [[12, 12], [20, 12], [20]])
   }
 
+  @Test("factors by singular values are updated as factors with the same values that were drawn")
+  func layout() throws {
+    let layers = try (0..<2).map { _ in try Linear(12, 20, key: RandomKey(seed: 3)) }
+    try layers[0].factor(rank: 4, .svd, key: RandomKey(seed: 0))
+    try layers[1].factor(rank: 4, .random, key: RandomKey(seed: 0))
+    for (own, other) in zip(layers[0].parameters, layers[1].parameters) {
+      try withoutGradient { try other.parameter.value.copy(from: own.parameter.value) }
+    }
+    let x = try Inputs.fill([5, 12], 0.7, 0.1).to(.float32)
+    let states = try layers.map { layer in
+      let adam = try AdamW(layer.parameters, .init(), exempt: [])
+      for step in 0..<3 {
+        for named in layer.parameters { named.parameter.value.clearGradient() }
+        let y = try layer(x)
+        try (y * Inputs.fill([5, 20], 1.3, Double(step)).to(.float32)).sum().backward()
+        if step == 1 {
+          // What pruning does: a mask of rows is one of rows in the moments too.
+          let mask = try Tensor.from((0..<80).map { $0 < 40 ? Float(0) : 1 }, [20, 4])
+          try adam.mask("u.weight", by: mask)
+        }
+        try adam.step(learningRate: 0.01)
+      }
+      return try layer.parameters.flatMap { try $0.parameter.value.doubles() }
+        + adam.state.flatMap { try $0.tensor.doubles() }
+    }
+    #expect(states[0] == states[1])
+  }
+
   @Test("a matrix is factored only where that saves parameters")
   func savings() throws {
     // r (16 + 24) < 16 * 24 up to r = 9.

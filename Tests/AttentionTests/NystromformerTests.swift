@@ -21,11 +21,18 @@ import Testing
   /// One row without padding, with the exact inverse: [1, H, n, E].
   private func reference(_ q: Tensor, _ k: Tensor, _ v: Tensor, segment: Int) throws -> Tensor {
     let n = q.size(2)
+    return try reference(
+      q, k, v,
+      segments: stride(from: 0, to: n, by: segment).map { $0..<min(n, $0 + segment) })
+  }
+
+  private func reference(_ q: Tensor, _ k: Tensor, _ v: Tensor, segments: [Range<Int>]) throws
+    -> Tensor
+  {
     let means = { (x: Tensor) in
       try Tensor.concatenated(
-        stride(from: 0, to: n, by: segment).map { first in
-          let range = first..<min(n, first + segment)
-          return try x.slice(range, 2).sum([2], keep: true) * (1 / Double(range.count))
+        segments.map { range in
+          try x.slice(range, 2).sum([2], keep: true) * (1 / Double(range.count))
         }, 2)
     }
     let weights = { (a: Tensor, b: Tensor) in
@@ -59,6 +66,28 @@ import Testing
             .padded(after: length - n, 2)
         }
         return try .concatenated(rows, 0)
+      })
+  }
+
+  @Test("hidden positions count in no landmark, and a segment of them has none")
+  func hidden() throws {
+    let mixer = try nystromformer(4, maxLength: 12, iterations: 60)
+    let shown = [0, 2, 3, 4, 5, 9, 10]  // of segments 0..<3, 3..<6 and 9..<12
+    let flags = (0..<12).map { !shown.contains($0) }
+    let context = try Context(
+      lengths: [12], length: 12, examples: [0], key: RandomKey(seed: 3), training: false,
+      hidden: .from(flags, [1, 12]))
+    let real = try Tensor.from(flags.map { $0 ? 0.0 : 1 }, [1, 1, 12, 1])
+    let places = try Tensor.from(shown.map(Int64.init), [shown.count])
+    let x = try (0..<3).map {
+      try Tensor.normal([1, 2, 12, 4], key: RandomKey(seed: 40 + $0)).to(.float64) * 4
+    }
+    try expectSame(
+      x.reversed(), lengths: [shown.count], within: 1e-6, "",
+      { try mixer.attend($0[2], $0[1], $0[0] * real, context, layer: 0).picked(places, 2) },
+      {
+        let few = try $0.map { try $0.picked(places, 2) }
+        return try reference(few[2], few[1], few[0], segments: [0..<2, 2..<5, 5..<7])
       })
   }
 

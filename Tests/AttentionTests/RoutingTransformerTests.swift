@@ -25,7 +25,8 @@ import Testing
 
   /// One head of one row in plain numbers: [n, E].
   private func reference(
-    _ q: [Double], _ k: [Double], _ v: [Double], _ centroids: [Double], window: Int, real: Int
+    _ q: [Double], _ k: [Double], _ v: [Double], _ centroids: [Double], window: Int, real: Int,
+    scale: Double = 0.5
   ) -> [Double] {
     func dot(_ a: [Double], _ i: Int, _ b: [Double], _ j: Int) -> Double {
       (0..<4).map { a[i * 4 + $0] * b[j * 4 + $0] }.reduce(0, +)
@@ -38,7 +39,7 @@ import Testing
       }
       let keys = nearest(k)
       for i in nearest(q) {
-        let weights = keys.map { exp(dot(q, i, k, $0) / 2) }
+        let weights = keys.map { exp(dot(q, i, k, $0) * scale) }
         let total = weights.reduce(0, +)
         for e in 0..<4 {
           sums[i * 4 + e] += zip(weights, keys).map { $0 * v[$1 * 4 + e] }.reduce(0, +) / total
@@ -70,6 +71,20 @@ import Testing
         #expect(difference(try part(found), expected) < 1e-9)
       }
     }
+  }
+
+  @Test("with the authors' layer norm queries and keys have length √E")
+  func layerNormLength() throws {
+    let mixer = try routing(3, window: 4, heads: 1) { $0.layerNormLength = true }
+    try mixer.centroids.convert(to: .float64)
+    let x = try Inputs.queriesKeysValues([1, 1, 13, 4])
+    let found = try mixer.attend(
+      unit(x[0]), unit(x[1]), x[2], Inputs.context([13], 13), layer: 0)
+    // q k / √E of vectors twice as long.
+    let expected = try reference(
+      unit(x[0]).doubles(), unit(x[1]).doubles(), x[2].doubles(),
+      mixer.centroids.value.doubles(), window: 4, real: 13, scale: 2)
+    #expect(difference(try found.doubles(), expected) < 1e-9)
   }
 
   @Test("it agrees with golden group `routing`, and tokens in no cluster get zeros")

@@ -20,7 +20,8 @@ import Testing
 
   /// One row of one head: block r attends to Σ S_rc K_c and to itself, token by token.
   private func reference(
-    _ q: Tensor, _ k: Tensor, _ v: Tensor, sorting: Tensor, block: Int, real: Int, causal: Bool
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, sorting: Tensor, block: Int, causal: Bool,
+    isToken: (Int) -> Bool
   ) throws -> Tensor {
     let (length, e) = (q.size(2), q.size(3))
     let n = (length + block - 1) / block
@@ -29,11 +30,13 @@ import Testing
       let r = i / block
       var keys: [Tensor] = []
       var values: [Tensor] = []
-      for p in 0..<block where p < real && !(causal && r == 0) {
+      // Blocks that the sorted one is made of.
+      let sources = 0..<(causal ? r : n)
+      for p in 0..<block where sources.contains(where: { isToken($0 * block + p) }) {
         var (key, value) = (
           try Tensor.zeros([1, e], .float64), try Tensor.zeros([1, e], .float64)
         )
-        for c in 0..<n where c * block + p < real {
+        for c in 0..<n where isToken(c * block + p) {
           let share = try sorting.slice(r..<(r + 1), 2).slice(c..<(c + 1), 3).reshaped([1, 1])
           let t = c * block + p
           key = try key + share * k.slice(t..<(t + 1), 2).reshaped([1, e])
@@ -42,7 +45,7 @@ import Testing
         keys.append(key)
         values.append(value)
       }
-      for t in (r * block)..<((r + 1) * block) where t < (causal ? min(real, i + 1) : real) {
+      for t in (r * block)..<((r + 1) * block) where isToken(t) && (!causal || t <= i) {
         keys.append(try k.slice(t..<(t + 1), 2).reshaped([1, e]))
         values.append(try v.slice(t..<(t + 1), 2).reshaped([1, e]))
       }
@@ -63,25 +66,30 @@ import Testing
     arguments: [1, 7, 12, 17], [3, 5, 20])
   func dense(length: Int, block: Int) throws {
     for (real, causal) in [(length, false), ((length + 1) / 2, false), (length, true)] {
-      let n = (length + block - 1) / block
-      let mixer = try sinkhorn(block, causal: causal)
-      let context = try Inputs.context([real], length)
-      var x = try Inputs.queriesKeysValues([1, 1, length, 4])
-      let flags = try Tensor.from((0..<length).map { $0 < real ? 1.0 : 0 }, [1, 1, length, 1])
-      x[1] = try x[1] * flags
-      x[2] = try x[2] * flags
-      let shares = try Inputs.fill([1, 1, n, n], 1.9, 0.6).softmax(-1)
-      try expectSame(
-        [x[2], x[0], x[1], shares], lengths: [real], "real \(real)",
-        {
-          try mixer.attend(
-            $0[1], $0[2] * flags, $0[0] * flags, sorting: $0[3], context, layer: 0)
-        },
-        {
-          try reference(
-            $0[1], $0[2] * flags, $0[0] * flags, sorting: $0[3], block: block, real: real,
-            causal: causal)
-        })
+      for hides in [false, true] {
+        let n = (length + block - 1) / block
+        let mixer = try sinkhorn(block, causal: causal)
+        let isToken = { (t: Int) in t < real && !(hides && (t == 0 || t % 5 > 2) && real > 1) }
+        let context = try Context(
+          lengths: [real], length: length, examples: [0], key: RandomKey(seed: 3), training: false,
+          hidden: hides ? .from((0..<length).map { !isToken($0) }, [1, length]) : nil)
+        let x = try Inputs.queriesKeysValues([1, 1, length, 4])
+        let flags = try Tensor.from(
+          (0..<length).map { isToken($0) ? 1.0 : 0 }, [1, 1, length, 1])
+        var shares = try Inputs.fill([1, 1, n, n], 1.9, 0.6).softmax(-1)
+        if causal { shares = try shares.filled(where: mask(n, n, on: .cpu) { $1 >= $0 }, 0) }
+        try expectSame(
+          [x[2], x[0], x[1], shares], lengths: [real], "real \(real) hides \(hides)",
+          {
+            try mixer.attend(
+              $0[1], $0[2] * flags, $0[0] * flags, sorting: $0[3], context, layer: 0) * flags
+          },
+          {
+            try reference(
+              $0[1], $0[2] * flags, $0[0] * flags, sorting: $0[3], block: block,
+              causal: causal, isToken: isToken) * flags
+          })
+      }
     }
   }
 
@@ -99,21 +107,34 @@ import Testing
 
   @Test("the net's weights equal their definition, and rows without blocks have none")
   func net() throws {
-    let (block, lengths) = (4, [14, 6])
-    let mixer = try sinkhorn(block)
+    for (hides, ofPlace) in [(false, false), (true, false), (false, true), (true, true)] {
+      try net(ofPlace) { row, t in
+        t < [14, 6][row] && !(hides && (t == 1 || (4..<8).contains(t)))
+      }
+    }
+  }
+
+  private func net(_ ofPlace: Bool, _ isToken: (_ row: Int, _ t: Int) -> Bool) throws {
+    let mixer = try sinkhorn(4) { $0.scoresOfPlace = ofPlace }
     try mixer.net.convert(to: .float64)
-    var k = try Inputs.fill([2, 2, 14, 4], 1.3, 0.2)
-    let flags = try Tensor.from(
-      (0..<28).map { $0 % 14 < lengths[$0 / 14] ? 1.0 : 0 }, [2, 1, 14, 1])
-    k = try k * flags
-    let found = try mixer.sortingWeights(k, Inputs.context(lengths, 14), layer: 0).doubles()
+    let flags = (0..<28).map { isToken($0 / 14, $0 % 14) }
+    let real = try Tensor.from(flags.map { $0 ? 1.0 : 0 }, [2, 1, 14, 1])
+    let k = try Inputs.fill([2, 2, 14, 4], 1.3, 0.2) * real
+    let context = try Context(
+      lengths: [14, 6], length: 14, examples: [0, 1], key: RandomKey(seed: 3), training: false,
+      hidden: .from(flags.map { !$0 }, [2, 14]))
+    let found = try mixer.sortingWeights(k, context, layer: 0).doubles()
     let (keys, net) = (try k.doubles(), try mixer.net.value.doubles())
     for row in 0..<2 {
       for head in 0..<2 {
-        let valid = (lengths[row] + 3) / 4
-        let scores = (0..<valid).map { place in
-          (0..<valid).map { c -> Double in
-            let tokens = (c * 4)..<min(lengths[row], c * 4 + 4)
+        let blocks = (0..<4).map { c in
+          ((c * 4)..<min(14, c * 4 + 4)).filter { isToken(row, $0) }
+        }
+        let valid = (0..<4).filter { !blocks[$0].isEmpty }
+        let scores = valid.map { r in
+          valid.map { s -> Double in
+            let (c, place) = ofPlace ? (r, s) : (s, r)
+            let tokens = blocks[c]
             return (0..<4).reduce(0.0) { sum, e in
               let mean = tokens.map { keys[((row * 2 + head) * 14 + $0) * 4 + e] }.reduce(0, +)
               return sum + mean / Double(tokens.count) * net[(head * 4 + e) * 10 + place] / 0.75
@@ -123,11 +144,14 @@ import Testing
         var s = scores.map { $0.map { exp($0) } }
         for _ in 0..<8 {
           s = s.map { line in line.map { $0 / line.reduce(0, +) } }
-          let sums = (0..<valid).map { c in s.map { $0[c] }.reduce(0, +) }
+          let sums = valid.indices.map { c in s.map { $0[c] }.reduce(0, +) }
           s = s.map { zip($0, sums).map { $0 / $1 } }
         }
         let part = Array(found[((row * 2 + head) * 16)..<((row * 2 + head) * 16 + 16)])
-        let expected = (0..<16).map { $0 / 4 < valid && $0 % 4 < valid ? s[$0 / 4][$0 % 4] : 0 }
+        var expected = [Double](repeating: 0, count: 16)
+        for (i, r) in valid.enumerated() {
+          for (j, c) in valid.enumerated() { expected[r * 4 + c] = s[i][j] }
+        }
         #expect(difference(part, expected) < 1e-10)
       }
     }

@@ -171,6 +171,44 @@ import Testing
     }
   }
 
+  @Test(
+    "rows with hidden positions of their own: outputs and gradients equal dense attention",
+    arguments: [SparseTransformer.Pattern.fixed, .strided], [false, true])
+  func hidden(pattern: SparseTransformer.Pattern, causal: Bool) throws {
+    let mixer = try sparse(4, pattern, causal: causal)
+    let isHidden = { (row: Int, t: Int) -> Bool in (t * 5 + row * 3) % 7 < 2 }
+    let flags: [[Bool]] = (0..<3).map { row in (0..<17).map { isHidden(row, $0) } }
+    let context = try Context(
+      lengths: [17, 17, 17], length: 17, examples: [0, 1, 2], key: RandomKey(seed: 3),
+      training: false, hidden: .from(Array(flags.joined()), [3, 17]))
+    for reach in [Reach.near, .far, .both] {
+      var blocked: [Bool] = []
+      var answered: [Double] = []
+      for row in 0..<3 {
+        for i in 0..<17 {
+          let own = (0..<17).map { j -> Bool in
+            flags[row][j] || !Self.allowed(pattern, 4, 1, reach, causal: causal, i, j)
+          }
+          blocked += own
+          // A query behind the last token is padding; one without keys gives zeros.
+          answered.append(i < context.lengths[row] && own.contains(false) ? 1 : 0)
+        }
+      }
+      let real = try Tensor.from(answered, [3, 1, 17, 1])
+      let mask = try Tensor.from(blocked, [3, 1, 17, 17])
+      try expectSame(
+        Inputs.queriesKeysValues([3, 2, 17, 4]).reversed(), lengths: [17, 17, 17], within: 1e-9,
+        "\(reach)",
+        { x in
+          try apart(x[2], x[1], x[0]) { try mixer.attend($0, context, reach, layer: 0) } * real
+        },
+        { x in
+          let logits = try x[2].matmul(x[1].transposed(2, 3)) * 0.5
+          return try logits.filled(where: mask, -1e30).softmax(-1).matmul(x[0]) * real
+        })
+    }
+  }
+
   @Test("sizes that make no sense are refused")
   func badConfiguration() {
     #expect(throws: AttentionError.self) { try sparse(0, .fixed) }

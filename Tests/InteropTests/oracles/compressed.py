@@ -137,7 +137,9 @@ def skyformer(w, x, example):
         points = np.concatenate([q[chosen[:half]], k[chosen[half:]]])
         core = gaussian(points, points) + keys["gamma"] * np.eye(2 * half)
         root = np.diag(core.sum(1) ** -0.5)
-        middle = root @ inverse(root @ core @ root, keys["iterations"]) @ root
+        scaled = root @ core @ root
+        largest = scaled.sum(0).max() if keys["global_init"] else None
+        middle = root @ inverse(scaled, keys["iterations"], largest) @ root
         return gaussian(q, points) @ middle @ gaussian(points, k) @ v
 
     return heads(w, x, example, attention)

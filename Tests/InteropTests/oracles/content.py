@@ -86,7 +86,8 @@ def sinkhorn(w, x, example):
                     summary = k[: row * size + 1].mean(0)
                     scores[row, column] = summary @ net[:, column] if column < row else -np.inf
                 else:
-                    scores[row, column] = k[list(blocks[column])].mean(0) @ net[:, row]
+                    source, target = (row, column) if keys["scores_of_place"] else (column, row)
+                    scores[row, column] = k[list(blocks[source])].mean(0) @ net[:, target]
         scores /= keys["temperature"]
         if example.causal:
             mix = softmax(scores)
@@ -124,7 +125,8 @@ def routing_transformer(w, x, example):
         for centroid in centroids:
             rows = largest(q @ centroid, min(members, length), example)
             columns = largest(k @ centroid, min(members, length), example)
-            for t, output in zip(rows, attended(q[rows], k[columns], v[columns])):
+            asked = q[rows] * (q.shape[1] if keys["layer_norm_length"] else 1)
+            for t, output in zip(rows, attended(asked, k[columns], v[columns])):
                 found[t].append(output)
         return np.array([np.mean(one, 0) if one else np.zeros(v.shape[1]) for one in found])
 

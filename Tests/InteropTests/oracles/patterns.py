@@ -81,7 +81,7 @@ def longformer(w, x, example):
 def bigbird(example, length, w, head):
     size, random = example.keys["block_size"], example.keys["num_rand_blocks"]
     plan, within = w["bigbird.plan"].astype(int), example.keys["random_within"]
-    last = (length - 1) // size
+    last = ((example.filled if example.keys["filled_rows"] else length) - 1) // size
     sees = {}
     for row in range(last + 1):
         sees[row] = {block for block in (0, row - 1, row, row + 1, last) if 0 <= block <= last}
