@@ -52,8 +52,8 @@ public struct Reproduction: Sendable, Equatable {
     /// How sure that is.
     public var certainty: Certainty
 
-    /// The accuracy as a share, 0...1.
-    public var share: Double { percent / 100 }
+    /// The accuracy as a share, 0...1: the number nearest to the decimals that were printed.
+    public var share: Double { (percent * 1e6).rounded() / 1e8 }
   }
 
   /// Published costs by length.
