@@ -81,7 +81,7 @@ one() { # task recipe model: a line of the results
   state=$(field state "$json")
   memory=$(field peak_bytes "$json" | awk '{printf "%.0f MB", $1 / 1e6}')
   case $code:$state in
-    0:finished | 1:plateau) verdict=ok ;;
+    0:finished | 0:plateau) verdict=ok ;;
     64: | 1:) verdict="refused: $(field message "$json")" ;;
     124:) verdict="FAILED: no end after ${SECONDS_EACH:-900} s" ;;
     *) verdict="FAILED: exit $code: $(field message "$json") $(tail -1 "$out/stderr.txt")" ;;

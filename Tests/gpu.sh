@@ -44,7 +44,7 @@ losses() { # model, device, kernel tier: the losses of four steps and both evalu
   [ -n "$LRA_CPU" ] && export LRA_CPU || unset LRA_CPU
   ./lra-train --model "$1" --device "$2" --quiet --json --set train.num_train_steps=4 \
     --set train.batch_size=8 --set model.dropout_rate=0 --set model.attention_dropout_rate=0 \
-    --set optimizer.learning_rate=0.001 --set schedule.factors=constant > out.txt 2>&1 || grep -q '"plateau"' out.txt ||
+    --set optimizer.learning_rate=0.001 --set schedule.factors=constant > out.txt 2>&1 ||
     { tail -3 out.txt >&2; return 1; }
   sed -n 's/.*"loss": \([^,]*\),.*/\1/p' runs/*/metrics.jsonl
 }

@@ -5,15 +5,15 @@ import Tensors
 /// Mean pooling divides by the real length. Head of one sequence: Dense(mlp_dim), ReLU,
 /// Dense(classes), or the last alone. Head of a pair (a, b): both pass the same encoder, the vectors are joined to [a, b]
 /// or [a, b, a b, a - b], then Dense(mlp_dim), ReLU, Dense(mlp_dim / 2), ReLU, Dense(classes), as
-/// LRA's retrieval model.
+/// LRA's retrieval model; with one hidden layer as mlpen/Nystromformer's.
 ///
 /// Tensors under `head`:
 ///
 /// | tensor | shape | |
 /// | --- | --- | --- |
 /// | `hidden` | [M, s D] + [M] | s is 1, of a pair 2 or 4 |
-/// | `hidden2` | [h, M] + [h] | of a pair: h is M / 2 |
-/// | `out` | [C, h] + [C] | h is M without pairs |
+/// | `hidden2` | [h, M] + [h] | of a pair with two hidden layers: h is M / 2 |
+/// | `out` | [C, h] + [C] | h is M otherwise |
 public struct Classifier: Module {
   /// What it was built from.
   public let model: ModelConfiguration
@@ -33,16 +33,21 @@ public struct Classifier: Module {
     let pair = model.numTowers == 2
     let parts = pair ? (model.interaction == .nli ? 4 : 2) : 1
     let deep = pair || model.headHidden
-    let last = pair ? model.mlpDim / 2 : deep ? model.mlpDim : model.embDim
-    hidden = deep ? try Linear(parts * model.embDim, model.mlpDim, key: key["head.hidden"]) : nil
-    hidden2 = pair ? try Linear(model.mlpDim, last, key: key["head.hidden2"]) : nil
-    out = try Linear(last, model.numClasses, key: key["head.out"])
+    let second = pair && model.pairHiddenLayers == 2
+    let last = second ? model.mlpDim / 2 : deep ? model.mlpDim : model.embDim
+    let layer = { (input: Int, output: Int, name: String) in
+      try Linear(input, output, model.initial.head ?? model.initial.linear, key: key[name])
+    }
+    hidden = deep ? try layer(parts * model.embDim, model.mlpDim, "head.hidden") : nil
+    hidden2 = second ? try layer(model.mlpDim, last, "head.hidden2") : nil
+    out = try layer(last, model.numClasses, "head.out")
     for named in parameters { try named.parameter.move(to: device) }
   }
 
   /// Whether a configuration can be built, without building it.
   public static func check(_ model: ModelConfiguration) throws {
     guard (1...2).contains(model.numTowers) else { throw AttentionError.towers(model.numTowers) }
+    precondition((1...2).contains(model.pairHiddenLayers), "the head of a pair has 1 or 2 layers")
     let choice = try EncoderChoice(model.modelType)
     try choice.check(model.attention)
     if model.recompute && !choice.recomputes {
@@ -66,8 +71,10 @@ public struct Classifier: Module {
     let pooled =
       switch model.classifierPool {
       case .mean:
-        try context.meanWeights().to(features.widened().elementType)
-          .matmul(features.widened()).select(0, 1)  // [B, D]
+        try mean(features.widened(), context.meanWeights())  // [B, D]
+      case .meanPadded:
+        try mean(features.widened(), context.sumWeights())
+          * (1 / Double(model.filledLength))  // [B, D]
       case .meanAll:
         try features.widened().sum([1]) * (1 / Double(features.size(1)))  // [B, D]
       case .cls, .first:
@@ -76,6 +83,11 @@ public struct Classifier: Module {
     let joined = model.numTowers == 2 ? try pairs(pooled) : pooled  // [B, D], 2 D or 4 D
     let first = try hidden?(joined).relu() ?? joined
     return try out(hidden2?(first).relu() ?? first).widened()  // [B, C]
+  }
+
+  /// The weighted mean of features [B, L, D] by weights [B, 1, L]: [B, D].
+  private func mean(_ features: Tensor, _ weights: Tensor) throws -> Tensor {
+    try weights.to(features.elementType).matmul(features).select(0, 1)
   }
 
   /// Vectors [2 B, D] of first and second documents to [B, 2 D] or [B, 4 D].

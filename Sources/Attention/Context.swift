@@ -85,6 +85,12 @@ public class Context {
     return weights
   }
 
+  /// [B, 1, L]: 1 at each real position, 0 at padding; a product with it is the sum.
+  func sumWeights() throws -> Tensor {
+    try realPositions()?.reshaped([lengths.count, 1, length])
+      ?? .full([lengths.count, 1, length], 1, on: device)
+  }
+
   /// [B, 1, L, 1]: 1 at real positions and 0 at padding; nil when no row is padded.
   func realPositions() throws -> Tensor? {
     if lengthTensor == nil && hidden == nil { return nil }

@@ -16,7 +16,7 @@ struct DistanceLogits: Module {
     guard model.position != .rotary && model.embDim % 2 == 0 else {
       throw AttentionError.badValue(name, "emb_dim is even, and positions are not rotary")
     }
-    place = try Linear(model.embDim, model.qkvDim, bias: false, key: key["r"])
+    place = try model.linear(model.embDim, model.qkvDim, bias: false, key: key["r"])
     let shape = [model.numHeads, 1, model.headWidth]
     contentBias = try .normal(shape, deviation: 0.02, key: key["u"], kind: .bias)
     placeBias = try .normal(shape, deviation: 0.02, key: key["w"], kind: .bias)

@@ -19,15 +19,16 @@ struct Embedding: Module {
   init(_ model: ModelConfiguration, key: RandomKey) throws {
     self.model = model
     token = try .normal(
-      [model.vocabularySize, model.embDim], deviation: 1, key: key["embed.token"], kind: .embedding)
+      [model.vocabularySize, model.embDim], deviation: model.initial.tokenDeviation,
+      key: key["embed.token"], kind: .embedding)
     cls =
       model.classifierPool == .cls
       ? try .constant([model.embDim], 0, kind: .embedding) : nil
     positionTable =
       model.position == .learned
       ? try .normal(
-        [model.positions, model.embDim], deviation: 0.02, key: key["embed.position"],
-        kind: .embedding
+        [model.positions, model.embDim], deviation: model.initial.positionDeviation,
+        key: key["embed.position"], kind: .embedding
       ).tiedToLength() : nil
     sinusoidTable =
       model.position == .sinusoidal

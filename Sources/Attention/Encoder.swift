@@ -14,10 +14,12 @@ struct Block: Module {
   let feedForward: FeedForward
   let model: ModelConfiguration
 
-  init(_ model: ModelConfiguration, key: RandomKey) throws {
+  /// - Parameter first: the first layer, of which this one takes what all layers share.
+  init(_ model: ModelConfiguration, sharing first: Block? = nil, key: RandomKey) throws {
     norm1 = try LayerNorm(model.embDim, eps: model.layerNormEps)
     norm2 = try LayerNorm(model.embDim, eps: model.layerNormEps)
-    mixer = try Attention.mixer(named: model.modelType).build(model, key["attn"])
+    let mixer = try Attention.mixer(named: model.modelType).build(model, key["attn"])
+    self.mixer = first.map { mixer.sharing($0.mixer) } ?? mixer
     feedForward = try FeedForward(model, key: key)
     self.model = model
   }
@@ -41,8 +43,7 @@ struct Block: Module {
 
 /// The standard encoder: embeddings, positions, `num_layers` blocks.
 ///
-/// As LRA's backbone (spec of the released code: embeddings N(0, 1), dropout after positions, a
-/// final norm), but padding never reaches a real position. With `tied_weights` every layer is block
+/// As LRA's backbone (dropout after positions, a final norm), but padding never reaches a real position. With `tied_weights` every layer is block
 /// 0; random numbers still differ by layer.
 ///
 /// Tensors besides `embed` and `blocks`; `tied_weights` leaves only `blocks.0`:
@@ -60,10 +61,10 @@ public struct StandardEncoder: Encoder {
   public init(_ model: ModelConfiguration, key: RandomKey) throws {
     self.model = model
     embedding = try Embedding(model, key: key)
-    blocks = try (0..<(model.tiedWeights ? 1 : model.numLayers)).map {
+    blocks = try (0..<(model.tiedWeights ? 1 : model.numLayers)).reduce(into: []) { blocks, layer in
       var own = model
-      own.layer = $0
-      return try Block(own, key: key["blocks"][$0])
+      own.layer = layer
+      blocks.append(try Block(own, sharing: blocks.first, key: key["blocks"][layer]))
     }
     norm = model.norm == .pre ? try LayerNorm(model.embDim, eps: model.layerNormEps) : nil
   }

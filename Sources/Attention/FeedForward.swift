@@ -14,8 +14,8 @@ struct FeedForward: Module {
   let model: ModelConfiguration
 
   init(_ model: ModelConfiguration, key: RandomKey) throws {
-    up = try Linear(model.embDim, model.mlpDim, key: key["mlp.up"])
-    down = try Linear(model.mlpDim, model.embDim, key: key["mlp.down"])
+    up = try model.linear(model.embDim, model.mlpDim, key: key["mlp.up"])
+    down = try model.linear(model.mlpDim, model.embDim, key: key["mlp.down"])
     self.model = model
   }
 

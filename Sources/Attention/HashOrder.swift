@@ -14,6 +14,11 @@ struct HashOrder {
   let countsOnce: Bool
   /// Whether tokens meet those of other buckets, and themselves, too.
   var unmasked = false
+  /// Whether a token meets those of other buckets too, and chunk 0 looks back at the last chunk of the round
+  /// before: rounds follow each other in a ring, as in transformers' LSHSelfAttention.
+  var acrossBuckets = false
+  /// Tokens of a row whose last chunk is the one before chunk 0; nil for the tokens that it has.
+  var filledLength: Int?
 
   /// The plan of buckets [B, H, R, L] (int64, each below `most`), in which hidden tokens have no part.
   ///
@@ -30,13 +35,13 @@ struct HashOrder {
     for pair in 0..<(batch * heads) {
       let row = pair / heads
       let shown = (0..<lengths[row]).filter { flags?[row * length + $0] ?? 0 == 0 }
-      let lastChunk = max(0, lengths[row] - 1) / chunk
+      let lastChunk = max(0, (filledLength ?? lengths[row]) - 1) / chunk
       orders.append(
         (0..<rounds).map { round in
           let start = (pair * rounds + round) * length
           return Round(
-            numbers[start..<(start + length)], shown, most: most, chunk: chunk, lastChunk: lastChunk
-          )
+            numbers[start..<(start + length)], shown, most: most, chunk: chunk,
+            lastChunk: lastChunk, acrossBuckets: acrossBuckets)
         })
     }
     var builder = AttentionPlan.Builder()
@@ -58,13 +63,15 @@ struct HashOrder {
     for block in 0..<((round.tokens.count + chunk - 1) / chunk) {
       let own = round.ranks(of: block)
       let back = round.before(block)
-      let other = back == block ? 0..<0 : round.ranks(of: back)
+      let behind =
+        block == 0 && acrossBuckets ? rounds[(index + rounds.count - 1) % rounds.count] : round
+      let others = behind.tokens[back == block ? 0..<0 : round.ranks(of: back)]
       let queries = round.tokens[own]
-      let keys = round.tokens[own] + round.tokens[other]
+      let keys = round.tokens[own] + others
       let bounds = queries.map { seen(by: $0, in: round) }
       builder.add(
         round: index, queries: queries, lows: bounds.map(\.low), highs: bounds.map(\.high),
-        keys: keys, codes: own.map(Int32.init) + other.map(Int32.init))
+        keys: keys, codes: keys.map { round.rank[Int($0)] })
       for place in 0..<avoided {
         let ranks = index > 0 && countsOnce ? rounds[place].rank : round.rank
         builder.avoidances[place].add(
@@ -112,7 +119,7 @@ struct HashOrder {
     var tokens: [Int32] = []
     /// The place of every token in that order; -1 of hidden ones.
     var rank: [Int32]
-    /// Of every token the ranks of its bucket's first and last token.
+    /// Of every token the ranks of its bucket's first and last token, or of all that it may meet.
     var first: [Int32]
     var last: [Int32]
     let chunk: Int
@@ -121,7 +128,8 @@ struct HashOrder {
     static let nothing: (low: Int32, high: Int32) = (1, 0)
 
     init(
-      _ buckets: ArraySlice<Int64>, _ shown: [Int], most: Int, chunk: Int, lastChunk: Int
+      _ buckets: ArraySlice<Int64>, _ shown: [Int], most: Int, chunk: Int, lastChunk: Int,
+      acrossBuckets: Bool
     ) {
       let bucket = { (token: Int) in Int(buckets[buckets.startIndex + token]) }
       var ends = [Int32](repeating: 0, count: most + 1)  // where buckets begin, then where they end
@@ -138,8 +146,8 @@ struct HashOrder {
         ends[bucket(token)] += 1
       }
       for token in shown {
-        first[token] = starts[bucket(token)]
-        last[token] = ends[bucket(token)] - 1
+        first[token] = acrossBuckets ? 0 : starts[bucket(token)]
+        last[token] = acrossBuckets ? Int32(shown.count - 1) : ends[bucket(token)] - 1
       }
       self.chunk = chunk
       self.lastChunk = lastChunk

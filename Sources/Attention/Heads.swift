@@ -12,12 +12,12 @@ struct Heads: Module {
 
   init(_ model: ModelConfiguration, key random: RandomKey) throws {
     let project = { (name: String) in
-      try Linear(model.embDim, model.qkvDim, bias: model.qkvBias, key: random[name])
+      try model.linear(model.embDim, model.qkvDim, bias: model.qkvBias, key: random[name])
     }
     query = try project("q")
     key = try project("k")
     value = try project("v")
-    out = try Linear(model.qkvDim, model.embDim, bias: model.qkvBias, key: random["out"])
+    out = try model.linear(model.qkvDim, model.embDim, bias: model.qkvBias, key: random["out"])
     numHeads = model.numHeads
     width = model.headWidth
     rotary = model.position == .rotary

@@ -6,8 +6,8 @@ import Tensors
 /// are zeroed before the projection, so the result does not depend on padding. Every output mixes all
 /// positions: the mechanism cannot be causal. Dropout on probabilities applies to the k slots.
 ///
-/// Wang and others 2020, arXiv 2006.04768, equation 7; one projection for keys, values and heads
-/// ("layerwise sharing"), as in LRA's code.
+/// Wang and others 2020, arXiv 2006.04768, equation 7; one projection for keys, values and heads, as in
+/// LRA's code. With `shared_by_layers` all layers have that of the first, the paper's "layerwise sharing".
 ///
 /// Tensors under `blocks.{i}.attn`:
 ///
@@ -15,7 +15,8 @@ import Tensors
 /// | --- | --- | --- |
 /// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
 /// | `out` | [D, H E] + [D] | projection back |
-/// | `linformer.projection` | [k, L] | P |
+/// | `linformer.projection` | [k, L] | P; a buffer when it is not trained |
+/// | `linformer.projection` | [H, k, L] | the same with `per_head`; with `shared_by_layers` of block 0 alone |
 public struct Linformer: Mixer {
   /// The keys of `model.attention`.
   public struct Configuration: Codable, Sendable {
@@ -25,8 +26,24 @@ public struct Linformer: Mixer {
     public var lowRankFeatures = 256
     /// Padded keys and values are projected like real ones, as in LRA's code, which passes no mask.
     public var attendedPadding = false
+    /// Each head has a projection of its own, as in mlpen/Nystromformer's code for LRA
+    /// (LRA/code/attention_linformer.py).
+    public var perHead = false
+    /// All layers have the projection of the first, as in that code, where it belongs to the class.
+    public var sharedByLayers = false
+    /// The projection begins with N(0, 0.02²), as in that code; otherwise with N(0, 1/k).
+    public var smallInit = false
+    /// The projection stays as it began.
+    ///
+    /// So in Skyformer's code (src/models/attention_linformer.py): the copy that it puts on the GPU is no
+    /// parameter any more.
+    public var untrained = false
 
     enum CodingKeys: String, CodingKey {
+      case untrained
+      case perHead = "per_head"
+      case sharedByLayers = "shared_by_layers"
+      case smallInit = "small_init"
       case lowRankFeatures = "low_rank_features"
       case attendedPadding = "attended_padding"
     }
@@ -40,8 +57,9 @@ public struct Linformer: Mixer {
   public static let defaults = Configuration()
 
   let heads: Heads
-  let projection: Parameter  // [k, positions]
-  let attendedPadding: Bool
+  private(set) var projection: Parameter  // [k, positions] or [H, k, positions]
+  private var ownsProjection = true
+  let configuration: Configuration
   let dropoutRate: Double
 
   /// Four projections and one along the sequence, N(0, 1/k).
@@ -52,26 +70,37 @@ public struct Linformer: Mixer {
         Self.mechanism.name, "low_rank_features is at least 1, not \(k)")
     }
     heads = try Heads(model, key: key)
-    projection = try .normal(
-      [k, model.positions], deviation: 1 / Double(k).squareRoot(), key: key["projection"]
-    ).tiedToLength()
-    attendedPadding = configuration.attendedPadding
+    let drawn = try Parameter.normal(
+      (configuration.perHead ? [model.numHeads] : []) + [k, model.positions],
+      deviation: configuration.smallInit ? 0.02 : 1 / Double(k).squareRoot(),
+      key: key["projection"])
+    projection = try (configuration.untrained ? .buffer(drawn.value.detached()) : drawn)
+      .tiedToLength()
+    self.configuration = configuration
     dropoutRate = model.attentionDropoutRate
   }
 
   /// [B, L, D] to [B, L, D].
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
     let (q, k, v) = try heads.split(x)  // [B, H, L, E] each
-    let columns = try projection.value.slice(0..<context.length, 1)  // [k, L]
-    let real = try attendedPadding ? nil : context.realPositions()
+    let columns = try projection.value.slice(0..<context.length, -1)  // [k, L] or [H, k, L]
+    let real = try configuration.attendedPadding ? nil : context.realPositions()
     let shortened = { (t: Tensor) in try columns.matmul(real.map { try t * $0 } ?? t) }
     let attended = try context.attended(
       q, shortened(k), shortened(v), scale: heads.scale, dropout: dropoutRate, layer: layer)
     return try heads.merged(attended.transposed(1, 2))  // [B, L, D]
   }
 
-  /// The projections; `linformer.projection` [k, positions].
+  /// The projections; `linformer.projection` [k, positions], unless it is the first layer's.
   public var parameters: [NamedParameter] {
-    heads.parameters + [NamedParameter("linformer.projection", projection)]
+    heads.parameters + (ownsProjection ? [NamedParameter("linformer.projection", projection)] : [])
+  }
+
+  /// With the first layer's projection, if layers share it.
+  public func sharing(_ first: any Mixer) -> Linformer {
+    guard configuration.sharedByLayers, let first = first as? Linformer else { return self }
+    var shared = self
+    (shared.projection, shared.ownsProjection) = (first.projection, false)
+    return shared
   }
 }

@@ -63,7 +63,7 @@ public struct Longformer: Mixer {
     heads = try Heads(model, key: key)
     // The same keys as in `Heads`: equal at the beginning.
     globals = try ["q", "k", "v"].map {
-      try Linear(model.embDim, model.qkvDim, bias: model.qkvBias, key: key[$0])
+      try model.linear(model.embDim, model.qkvDim, bias: model.qkvBias, key: key[$0])
     }
     self.configuration = configuration
     causal = model.causal

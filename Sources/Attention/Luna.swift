@@ -61,7 +61,7 @@ public struct Luna: Mixer {
       try names.map { name in
         let (input, output) =
           name == "out" ? (model.qkvDim, model.embDim) : (model.embDim, model.qkvDim)
-        return try Linear(input, output, bias: model.qkvBias, key: key[name])
+        return try model.linear(input, output, bias: model.qkvBias, key: key[name])
       }
     }
     let tied = configuration.tieKeyValue

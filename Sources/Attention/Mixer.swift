@@ -50,11 +50,18 @@ public protocol Mixer: Module {
 
   /// Mixes [B, L, D] to [B, L, D].
   func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor
+
+  /// This layer with what all layers share taken from the first layer's, which alone lists it among its
+  /// parameters; as it is unless it says so.
+  func sharing(_ first: any Mixer) -> Self
 }
 
 extension Mixer {
   /// None: the mechanism needs no L x L matrix.
   public static func heldMatrices(_ configuration: Configuration) -> Double { 0 }
+
+  /// Layers share nothing.
+  public func sharing(_ first: any Mixer) -> Self { self }
 }
 
 /// One line of the registry: a mechanism and how to build it.

@@ -8,7 +8,7 @@ public struct ModelConfiguration: Sendable {
   public enum Position: String, Codable, Sendable, CaseIterable {
     /// Fixed sines and cosines, interleaved, base 10,000, as LRA's default.
     case sinusoidal
-    /// A trained table, N(0, 0.02²) at first.
+    /// A trained table, N(0, `initial.positionDeviation`²) at first.
     case learned
     /// Rotation of queries and keys (Su et al. 2021, arXiv 2104.09864).
     case rotary
@@ -37,6 +37,9 @@ public struct ModelConfiguration: Sendable {
     case mean = "MEAN"
     /// The mean over all positions of the batch, padding too, as LRA's code has it.
     case meanAll = "MEAN_ALL"
+    /// The sum over real tokens divided by `filledLength`, so that the magnitude tells the length: the
+    /// mean of mlpen/Nystromformer's code (`model.py`, `model_wrapper.py`), whose padding is zero.
+    case meanPadded = "MEAN_PADDED"
     /// The state of a trained vector put before the first token.
     case cls = "CLS"
     /// The state of the first token.
@@ -49,6 +52,21 @@ public struct ModelConfiguration: Sendable {
     case concat
     /// [a, b, a b, a - b], as for natural language inference.
     case nli
+  }
+
+  /// What the weights outside the mechanisms' own are drawn from.
+  public struct Initial: Codable, Sendable, Equatable {
+    /// Linear layers.
+    public var linear = Linear.Beginning.xavier
+    /// The classifier's layers; nil for the same as all others.
+    public var head: Linear.Beginning?
+    /// Deviation of the token table's normal distribution, above 0.
+    public var tokenDeviation = 1.0
+    /// Deviation of a learned position table's normal distribution, above 0.
+    public var positionDeviation = 0.02
+
+    /// Xavier-uniform layers, tokens N(0, 1), positions N(0, 0.02²).
+    public init() {}
   }
 
   /// The mechanism's name in the registry.
@@ -77,6 +95,10 @@ public struct ModelConfiguration: Sendable {
   public var classifierPool = Pool.mean
   /// Whether the head of one sequence has a hidden layer; LRA's Sinkhorn has none.
   public var headHidden = true
+  /// Hidden layers of the head of a pair: 2 as in LRA's code, or 1.
+  public var pairHiddenLayers = 2
+  /// Where weights begin.
+  public var initial = Initial()
   /// Dropout on embeddings, both block outputs and inside the MLP, in 0..<1.
   public var dropoutRate = 0.1
   /// Dropout on attention probabilities, in 0..<1.
@@ -123,8 +145,22 @@ public struct ModelConfiguration: Sendable {
     return try entry.heldMatrices(attention) * pairs * Double(4 * numHeads * numLayers)
   }
 
+  /// A linear layer that begins as the configuration says.
+  func linear(_ input: Int, _ output: Int, bias: Bool = true, key: RandomKey) throws -> Linear {
+    try Linear(input, output, bias: bias, initial.linear, key: key)
+  }
+
   /// Positions in the longest sequence the blocks see.
   public var positions: Int { maxLength + (classifierPool == .cls ? 1 : 0) }
+
+  /// Positions that mlpen/Nystromformer's code for LRA fills every row to: the next power of two.
+  ///
+  /// Mechanisms with `filled_rows` give what such rows would give; nothing is filled.
+  public var filledLength: Int {
+    var length = 1
+    while length < positions { length *= 2 }
+    return length
+  }
 }
 
 /// A scalar in a mechanism's own configuration.

@@ -31,6 +31,16 @@ public struct Nystromformer: Mixer {
     public var segmentsFromBatch = false
     /// The authors' start of the iteration: one maximum over the whole batch.
     public var globalInit = false
+    /// As mlpen/Nystromformer's code for LRA (LRA/code/attention_nystrom.py), whose rows are all filled to P
+    /// positions, the next power of two of `max_length`.
+    ///
+    /// A landmark is the sum of P / m positions over their number, where padding counts as zeros, and
+    /// landmarks without tokens are zeros that take part in both softmaxes. m divides P; from P on it is softmax
+    /// attention. That code has no attention dropout: here landmarks behind the batch are kept or not together.
+    /// As released it does not run, for `run_tasks.py` never sets the `seq_len` that it reads; taken is P.
+    public var filledRows = false
+    /// The convolution begins with U(-1/√K, 1/√K), as `torch.nn.Conv2d` does; otherwise with N(0, 1/K).
+    public var uniformConvInit = false
 
     enum CodingKeys: String, CodingKey {
       case iterations
@@ -38,6 +48,8 @@ public struct Nystromformer: Mixer {
       case convKernelSize = "conv_kernel_size"
       case segmentsFromBatch = "segments_from_batch"
       case globalInit = "global_init"
+      case filledRows = "filled_rows"
+      case uniformConvInit = "uniform_conv_init"
     }
   }
 
@@ -52,6 +64,7 @@ public struct Nystromformer: Mixer {
   let convolution: Parameter?  // [H, 1, K]
   let configuration: Configuration
   let positions: Int
+  let filledLength: Int
   let dropoutRate: Double
 
   /// Four projections and the convolution.
@@ -65,15 +78,28 @@ public struct Nystromformer: Mixer {
       throw AttentionError.badValue(
         Self.mechanism.name, "conv_kernel_size is odd or 0, not \(size)")
     }
+    let (m, filled) = (configuration.numLandmarks, model.filledLength)
+    let divides = filled % min(m, filled) == 0
+    guard !configuration.filledRows || (divides && !configuration.segmentsFromBatch) else {
+      throw AttentionError.badValue(
+        Self.mechanism.name,
+        "with filled_rows num_landmarks divides \(filled), and segments_from_batch is off")
+    }
     heads = try Heads(model, key: key)
-    convolution =
-      size == 0
-      ? nil
-      : try .normal(
-        [model.numHeads, 1, size], deviation: (1 / Double(size)).squareRoot(), key: key["conv"])
+    convolution = size == 0 ? nil : try Self.filters(configuration, model, key: key["conv"])
     self.configuration = configuration
     positions = model.positions
+    filledLength = filled
     dropoutRate = model.attentionDropoutRate
+  }
+
+  private static func filters(
+    _ configuration: Configuration, _ model: ModelConfiguration, key: RandomKey
+  ) throws -> Parameter {
+    let shape = [model.numHeads, 1, configuration.convKernelSize]
+    let size = 1 / Double(configuration.convKernelSize).squareRoot()
+    return try configuration.uniformConvInit
+      ? .uniform(shape, bound: size, key: key) : .normal(shape, deviation: size, key: key)
   }
 
   /// [B, L, D] to [B, L, D].
@@ -109,6 +135,7 @@ public struct Nystromformer: Mixer {
   func attend(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ context: Context, layer: Int) throws
     -> Tensor
   {
+    if configuration.filledRows { return try attendFilled(q, k, v, context, layer: layer) }
     let (b, length) = (q.size(0), q.size(2))
     let longest = configuration.segmentsFromBatch ? length : positions
     let segment = (longest + configuration.numLandmarks - 1) / configuration.numLandmarks
@@ -155,5 +182,48 @@ public struct Nystromformer: Mixer {
     let first = try context.dropout(
       near, dropoutRate, layer: layer, site: "attention.probability")
     return try first.matmul(inverse.matmul(far.matmul(v)))
+  }
+  /// The same for rows of P positions, see `Configuration.filledRows`.
+  ///
+  /// Landmarks behind the batch are c zeros. A vector over landmarks that does not tell them apart is one over
+  /// the others and (1, ..., 1)/√c, and an orthonormal change of basis changes neither the product nor the
+  /// iteration. So one landmark stands for the c: in a softmax its weight counts c times, as logits greater by
+  /// ln c say.
+  private func attendFilled(
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, _ context: Context, layer: Int
+  ) throws -> Tensor {
+    let (h, length) = (q.size(1), q.size(2))
+    if configuration.numLandmarks >= filledLength {
+      return try context.attendedOwn(
+        q, k, v, scale: heads.scale, dropout: dropoutRate, layer: layer)
+    }
+    let segment = filledLength / configuration.numLandmarks
+    let blocks = Blocks(size: segment, length: length)
+    let alike = configuration.numLandmarks - blocks.count
+    let counts = [Double](repeating: 1, count: blocks.count) + (alike > 0 ? [Double(alike)] : [])
+    let n = counts.count
+    let times = try Tensor.from(counts, [n]).to(q.elementType).to(q.device)
+    let real = try context.realPositions()
+    let landmarks = { (x: Tensor) in
+      try (blocks.cut(real.map { try x * $0 } ?? x).sum([3]) * (1 / Double(segment)))
+        .padded(after: n - blocks.count, 2)  // [B, H, n, E]
+    }
+    let (queries, keys) = (try landmarks(q), try landmarks(k))
+    let ratios = try times.squareRoot().reshaped([n, 1]) / times.squareRoot()  // [n, n]
+    let logits = try queries.matmul(keys.transposed(2, 3)) * heads.scale + times.log()
+    let core = try logits.softmax(-1)  // [B, H, n, n]
+    let sums = try (core * times.reshaped([n, 1])).sum([2]) / times  // [B, H, n]
+    let largest =
+      try configuration.globalInit ? sums.reshaped([-1]).max(0) : sums.max(-1).unsqueezed(-1)
+    let basic = try core * ratios
+    let inverse = try iterativeInverse(
+      basic, from: basic.transposed(2, 3) / largest, iterations: configuration.iterations)
+    let root = try times.squareRoot().reshaped([n, 1])
+    let far = try context.attendedOwn(
+      queries, k, v, scale: heads.scale, dropout: 0, layer: layer)  // [B, H, n, E]
+    let values = try inverse.matmul(far * root) / root
+    return try context.attended(
+      q, keys, values.widened(), bias: times.log().expanded([h, length, n]).contiguous(),
+      scale: heads.scale, dropout: dropoutRate, layer: layer)
   }
 }

@@ -181,7 +181,7 @@ public struct RWKV: Architecture {
       ]
       norms = try (0..<2).map { _ in try LayerNorm(d, eps: model.layerNormEps) }
       let linear = { (name: String, input: Int, output: Int) in
-        try Linear(input, output, bias: false, key: random[name])
+        try model.linear(input, output, bias: false, key: random[name])
       }
       // Deviation: Xavier, not zeros, for key, receptance and output: Adam learns either.
       timeKey = try linear("time.key", d, d)

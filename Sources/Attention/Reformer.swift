@@ -32,7 +32,8 @@ public struct Reformer: Mixer {
     public var chunkLength = 64
     /// Rounds, at least 1; LRA has 1.
     public var numHashes = 2
-    /// Buckets, 1 or even; 0 for about as many as the longest sequence has chunks.
+    /// Buckets, 1 or even; 0 for about as many as the longest sequence has chunks, with `filled_rows` twice as
+    /// many as a filled row has.
     ///
     /// More than 64 are rounded up to a product of two even numbers.
     public var numBuckets = 0
@@ -44,9 +45,25 @@ public struct Reformer: Mixer {
     /// with themselves, no mask of bucket, self or padding, heads laid side by side without transposing,
     /// no output projection; 1 to 10 zeros of filling take part.
     public var unmasked = false
+    /// A token attends to those of other buckets too that are in its chunk or the one before.
+    ///
+    /// So in transformers' LSHSelfAttention (3.3.1, modeling_reformer.py), which mlpen/Nystromformer's and
+    /// Skyformer's code for LRA run: it sorts by bucket and masks none. Rounds form a ring there, in which the
+    /// first chunk of one looks back at the last chunk of the round before.
+    public var acrossBuckets = false
+    /// Logits are q·k of a key of length 1 (its square plus E·1e-6), not divided by √E, as there.
+    public var unitLogits = false
+    /// Chunk 0 looks back at the last chunk of a row filled to the next power of two of `max_length`, as there;
+    /// in a row that leaves it empty chunk 0 sees itself alone.
+    public var filledRows = false
+    /// Queries and values have no bias, as there, whatever `qkv_bias` says of `out`.
+    public var unbiased = false
 
     enum CodingKeys: String, CodingKey {
-      case unmasked
+      case unmasked, unbiased
+      case acrossBuckets = "across_buckets"
+      case unitLogits = "unit_logits"
+      case filledRows = "filled_rows"
       case chunkLength = "chunk_length"
       case numHashes = "n_hashes"
       case numBuckets = "n_buckets"
@@ -86,11 +103,18 @@ public struct Reformer: Mixer {
       throw AttentionError.badValue(
         Self.mechanism.name, "unmasked needs qkv_dim = emb_dim and cannot be causal")
     }
-    query = try Linear(model.embDim, model.qkvDim, bias: model.qkvBias, key: key["qk"])
-    value = try Linear(model.embDim, model.qkvDim, bias: model.qkvBias, key: key["v"])
+    let once = configuration.countPairsOnce && configuration.numHashes > 1
+    guard !configuration.acrossBuckets || !(configuration.unmasked || model.causal || once) else {
+      throw AttentionError.badValue(
+        Self.mechanism.name,
+        "across_buckets cannot be causal, and excludes unmasked and count_pairs_once")
+    }
+    let bias = model.qkvBias && !configuration.unbiased
+    query = try model.linear(model.embDim, model.qkvDim, bias: bias, key: key["qk"])
+    value = try model.linear(model.embDim, model.qkvDim, bias: bias, key: key["v"])
     out =
       configuration.unmasked
-      ? nil : try Linear(model.qkvDim, model.embDim, bias: model.qkvBias, key: key["out"])
+      ? nil : try model.linear(model.qkvDim, model.embDim, bias: model.qkvBias, key: key["out"])
     self.configuration = configuration
     self.model = model
     rotations = try Self.draw(
@@ -127,15 +151,19 @@ public struct Reformer: Mixer {
     -> Tensor
   {
     let wide = try q.widened()
-    let norm = try ((wide * wide).sum([-1], keep: true) + 1e-12).squareRoot()
+    let e = Double(q.size(3))
+    let least = configuration.unitLogits ? e * 1e-6 : 1e-12
+    let norm = try ((wide * wide).sum([-1], keep: true) + least).squareRoot()
     let order = HashOrder(
       chunk: configuration.chunkLength, causal: model.causal,
-      countsOnce: configuration.countPairsOnce)
+      countsOnce: configuration.countPairsOnce, acrossBuckets: configuration.acrossBuckets,
+      filledLength: configuration.filledRows ? model.filledLength : nil)
     let plan = try order.plan(
       buckets, most: Self.most(configuration, model), lengths: context.lengths,
       hidden: context.hidden)
     return try context.attended(
-      q, (wide / norm).to(q.elementType), v, by: plan, scale: 1 / Double(q.size(3)).squareRoot(),
+      q, (wide / norm).to(q.elementType), v, by: plan,
+      scale: configuration.unitLogits ? 1 : 1 / e.squareRoot(),
       dropout: model.attentionDropoutRate, layer: layer)
   }
 
@@ -160,7 +188,7 @@ public struct Reformer: Mixer {
     _ configuration: Configuration, _ model: ModelConfiguration, key: RandomKey
   ) throws -> [Tensor] {
     if configuration.unmasked { return [try .normal([1, 1, model.headWidth, 5], key: key)] }
-    return try factors(of: most(configuration, model)).enumerated().map { index, factor in
+    return try factors(configuration, model).enumerated().map { index, factor in
       try .normal(
         [configuration.numHashes, model.numHeads, model.headWidth, factor / 2], key: key[index])
     }
@@ -168,10 +196,23 @@ public struct Reformer: Mixer {
 
   /// Buckets; at least one, or even.
   static func most(_ configuration: Configuration, _ model: ModelConfiguration) -> Int {
-    let chunks = (model.positions + configuration.chunkLength - 1) / configuration.chunkLength
-    let usual = chunks == 1 ? 1 : (chunks + 1) / 2 * 2
-    let wanted = configuration.numBuckets > 0 ? configuration.numBuckets : usual
-    return factors(of: wanted).reduce(1, *)
+    factors(configuration, model).reduce(1, *)
+  }
+
+  /// Even factors of the number of buckets.
+  static func factors(_ configuration: Configuration, _ model: ModelConfiguration) -> [Int] {
+    let c = configuration.chunkLength
+    if configuration.numBuckets > 0 { return factors(of: configuration.numBuckets) }
+    guard configuration.filledRows else {
+      let chunks = (model.positions + c - 1) / c
+      return factors(of: chunks == 1 ? 1 : (chunks + 1) / 2 * 2)
+    }
+    // LSHSelfAttention: a power of two, at most twice the chunks, in two factors above its limit.
+    guard model.filledLength > c else { return [] }
+    let chunks = model.filledLength / c
+    let power = Int.bitWidth - 1 - (2 * chunks).leadingZeroBitCount
+    let limit = 2 * max(Int(Double(chunks).squareRoot()), c)
+    return 1 << power <= limit ? [1 << power] : [1 << (power / 2), 1 << (power - power / 2)]
   }
 
   /// Even factors of about equal size, each at most 64: the paper's two-part hash for many buckets.

@@ -127,7 +127,7 @@ public struct SetTransformer: Architecture {
 
     init(_ model: ModelConfiguration, layerNorm: Bool, key random: RandomKey) throws {
       let linear = { (name: String) in
-        try Linear(model.embDim, model.embDim, key: random[name])
+        try model.linear(model.embDim, model.embDim, key: random[name])
       }
       query = try linear("q")
       key = try linear("k")

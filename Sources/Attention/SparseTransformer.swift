@@ -177,7 +177,8 @@ public struct SparseTransformer: Mixer {
       // An open first token sees all, whatever its order, and all see it.
       let first = open == 1 ? [shown(0)] : []
       let isBoth = reach == .both
-      var itself = AttentionPlan.Avoidance()
+      // Of the groups of all examples, should each have its own.
+      var itself = groups.avoidances.first ?? AttentionPlan.Avoidance()
       if open == 1 {
         groups.add(
           queries: 0..<1, keys: (0..<length).map(shown), bounds: { _ in 0...length }, code: code)

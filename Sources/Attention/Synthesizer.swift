@@ -118,14 +118,14 @@ public struct Synthesizer: Mixer {
     self.model = model
     uniformPaddedQueries = configuration.uniformPaddedQueries
     let (width, bias) = (model.qkvDim, model.qkvBias)
-    value = try Linear(model.embDim, width, bias: bias, key: key["v"])
-    out = try Linear(width, model.embDim, bias: bias, key: key["out"])
+    value = try model.linear(model.embDim, width, bias: bias, key: key["v"])
+    out = try model.linear(width, model.embDim, bias: bias, key: key["out"])
     dots =
       configuration.ignoreDotProduct
       ? nil
       : (
-        try Linear(model.embDim, width, bias: bias, key: key["q"]),
-        try Linear(model.embDim, width, bias: bias, key: key["k"])
+        try model.linear(model.embDim, width, bias: bias, key: key["q"]),
+        try model.linear(model.embDim, width, bias: bias, key: key["k"])
       )
     parts = try known.map { try Self.part($0, rank: configuration.k, model, key: key) }
   }
@@ -134,7 +134,7 @@ public struct Synthesizer: Mixer {
     throws -> Logits
   {
     let (h, e, longest) = (model.numHeads, model.headWidth, model.positions)
-    let hidden = { (name: String) in try Linear(model.embDim, h * e, key: key[name]) }
+    let hidden = { (name: String) in try model.linear(model.embDim, h * e, key: key[name]) }
     let table = { (name: String, rows: Int, columns: Int) in
       // Xavier over the last two dimensions, as in LRA's code.
       try Parameter.normal(
@@ -144,7 +144,7 @@ public struct Synthesizer: Mixer {
     switch part {
     case .dense:
       return try .dense(
-        hidden("hidden"), Linear(e, longest, key: key["logits"]).tiedToLength())
+        hidden("hidden"), model.linear(e, longest, key: key["logits"]).tiedToLength())
     case .random: return try .random(table("random", longest, longest))
     case .factorizedRandom:
       return try .factorizedRandom(
@@ -152,8 +152,8 @@ public struct Synthesizer: Mixer {
     case .factorizedDense:
       let (a, b) = factors(of: longest)
       return try .factorizedDense(
-        hidden("factors"), Linear(e, a, key: key["logits1"]).tiedToLength(),
-        Linear(e, b, key: key["logits2"]).tiedToLength())
+        hidden("factors"), model.linear(e, a, key: key["logits1"]).tiedToLength(),
+        model.linear(e, b, key: key["logits2"]).tiedToLength())
     }
   }
 

@@ -17,7 +17,7 @@ public struct TokenPredictor: Module {
   public init(_ model: ModelConfiguration, key: RandomKey, device: Device = .cpu) throws {
     try Classifier.check(model)
     encoder = try EncoderChoice(model.modelType).encoder(model, key: key)
-    out = try Linear(model.embDim, model.vocabularySize, key: key["head.token"])
+    out = try model.linear(model.embDim, model.vocabularySize, key: key["head.token"])
     for named in parameters { try named.parameter.move(to: device) }
   }
 

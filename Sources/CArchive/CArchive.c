@@ -25,7 +25,7 @@ static void set_opening_error(const char *text) {
   strncpy(opening_error, text ? text : "no memory", sizeof opening_error - 1);
 }
 
-lra_archive *lra_archive_open(lra_archive_read read, void *context) {
+lra_archive *lra_archive_open(lra_archive_read read, void *context, int plain) {
   lra_archive *self = calloc(1, sizeof *self);
   if (!self) return set_opening_error(NULL), NULL;
   self->read = read;
@@ -38,6 +38,7 @@ lra_archive *lra_archive_open(lra_archive_read read, void *context) {
   archive_read_support_filter_zstd(a);
   archive_read_support_format_tar(a);
   archive_read_support_format_zip_streamable(a);
+  if (plain) archive_read_support_format_raw(a);
   if (archive_read_open(a, self, NULL, read_block, NULL) != ARCHIVE_OK) {
     set_opening_error(archive_error_string(a));
     lra_archive_close(self);
@@ -57,6 +58,11 @@ int lra_archive_next(lra_archive *self, lra_member *member) {
   int status = archive_read_next_header(self->archive, &entry);
   if (status == ARCHIVE_EOF) return 0;
   if (status < ARCHIVE_WARN) return -1;
+  member->plain = archive_format(self->archive) == ARCHIVE_FORMAT_RAW;
+  if (member->plain && archive_filter_count(self->archive) < 2) {
+    archive_set_error(self->archive, EINVAL, "Unrecognized archive format");
+    return -1;
+  }
   member->path = archive_entry_pathname_utf8(entry);
   if (!member->path) member->path = archive_entry_pathname(entry);
   if (!member->path) member->path = "";

@@ -1,7 +1,9 @@
 import Dispatch
 import Foundation
 
-/// SIGINT, SIGTERM and SIGHUP as a flag: work stops at its next safe point, and the tool exits 130 or 143.
+/// Signals as a flag: work stops at its next safe point, and the tool exits with 128 + the signal's number.
+///
+/// SIGINT, SIGTERM, SIGHUP, and those by which schedulers say that time runs out: SIGUSR1, SIGUSR2, SIGXCPU.
 ///
 /// A second signal of the same kinds ends the process at once.
 public final class Interruption: @unchecked Sendable {
@@ -10,16 +12,18 @@ public final class Interruption: @unchecked Sendable {
   private let sources: [any DispatchSourceSignal]
   private var watch: (any DispatchSourceTimer)?
 
+  private static let signals = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU]
+
   /// Begins to listen; keep one for the time of the process.
   ///
   /// - Parameter onSignal: called once, on another thread, with the signal's number.
   public init(onSignal: @escaping @Sendable (Int32) -> Void = { _ in }) {
     let queue = DispatchQueue(label: "signals")
-    sources = [SIGINT, SIGTERM, SIGHUP].map { number in
+    sources = Interruption.signals.map { number in
       signal(number, SIG_IGN)
       return DispatchSource.makeSignalSource(signal: number, queue: queue)
     }
-    for (source, number) in zip(sources, [SIGINT, SIGTERM, SIGHUP]) {
+    for (source, number) in zip(sources, Interruption.signals) {
       source.setEventHandler { [weak self] in
         guard let self, self.note(number) else { _exit(Interruption.exitCode(of: number)) }
         onSignal(number)
@@ -52,7 +56,7 @@ public final class Interruption: @unchecked Sendable {
   /// Whether work should stop.
   public var isRequested: Bool { signalNumber != nil }
 
-  /// The exit code of an interrupted command: 130 after SIGINT, 143 after SIGTERM and SIGHUP.
+  /// The exit code of an interrupted command: 130 after SIGINT, 143 after SIGTERM, 138 after SIGUSR1.
   public var exitCode: Int32 { Interruption.exitCode(of: signalNumber ?? SIGINT) }
 
   private func note(_ number: Int32) -> Bool {
@@ -63,5 +67,5 @@ public final class Interruption: @unchecked Sendable {
     }
   }
 
-  private static func exitCode(of number: Int32) -> Int32 { number == SIGINT ? 130 : 143 }
+  private static func exitCode(of number: Int32) -> Int32 { 128 + number }
 }

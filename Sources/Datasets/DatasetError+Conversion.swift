@@ -65,6 +65,12 @@ extension DatasetError {
     member(source, number, path, "is more than \(ratio) times larger than the archive")
   }
 
+  static func archiveInFolder(_ path: String) -> DatasetError {
+    sourceMalformed(
+      path, member: nil, "it is an archive in a folder",
+      next: "nothing was written; unpack it, or name it with --from by itself")
+  }
+
   static func folderTooLarge(_ path: String) -> DatasetError {
     DatasetError(
       .malformedInput, "\(path) holds more files or deeper folders than any data set", path: path,
@@ -87,6 +93,29 @@ extension DatasetError {
     DatasetError(
       .malformedInput, "\(source) holds no \(what)", path: source,
       next: "nothing was written; expected \(expected)")
+  }
+
+  /// Two places give one example two labels.
+  static func twoLabels(
+    _ source: String, _ example: String, _ one: (label: Int, place: String),
+    _ other: (label: Int, place: String)
+  ) -> DatasetError {
+    sourceMalformed(
+      source, member: nil,
+      "\(example) has label \(one.label) (\(one.place)) and label \(other.label) (\(other.place))",
+      next: "nothing was written; remove the wrong label or its file")
+  }
+
+  /// Two files look like splits and are called by no word that says one.
+  static func splitsUnclear(
+    _ sources: String, _ one: String, _ other: String, as split: String, _ second: String
+  ) -> DatasetError {
+    sourceMalformed(
+      sources, member: nil,
+      "\(one) and \(other) look like the splits \(split) and \(second), but their names do not say so",
+      next:
+        "nothing was written; rename them to \(split)… and \(second)… with a sign behind the word "
+        + "(\(split).tsv, \(second)_1.tsv), or give a column split")
   }
 
   static func readInterrupted() -> DatasetError {

@@ -276,12 +276,6 @@ extension DatasetError {
       path: path)
   }
 
-  static func cannotRemove(_ folder: String) -> DatasetError {
-    DatasetError(
-      .failure, "cannot remove all files of \(folder); the dataset is no longer in the index",
-      path: folder, next: "remove the folder by hand")
-  }
-
   static func manifestNotBuildable(_ path: String, task: String) -> DatasetError {
     DatasetError(
       .usage, "\(path): no generator makes task \(task) with these parameters", path: path,

@@ -32,25 +32,54 @@ public struct DatasetSummary: Sendable, Equatable {
 
 /// The datasets of one database file.
 ///
-/// A store is a path: it holds nothing open. Shards lie in `data/NAME` beside the database.
+/// A store is a path: it holds nothing open. Shards lie in `data/NAME` beside the database; see
+/// `DatasetFolder` for two databases in one folder.
 public struct DatasetStore: Sendable {
-  /// The database's path as the user gave it.
+  /// The database's path as the user gave it; messages show it.
   public let path: String
+  /// The database's real path, links to the file resolved.
+  ///
+  /// Lock and shards lie beside it.
+  public let location: String
 
   /// A store at the path of its database; nothing is opened or made yet.
   public init(at path: String) {
     self.path = path
+    location = DatasetStore.resolved(path)
   }
+
+  /// Follows links to a file, there or not; links of folders on the way lead to the same place anyhow.
+  static func resolved(_ path: String) -> String {
+    var path = path
+    for _ in 0..<40 {
+      guard let target = try? FileManager.default.destinationOfSymbolicLink(atPath: path) else {
+        return path
+      }
+      let parent = (path as NSString).deletingLastPathComponent
+      path =
+        target.hasPrefix("/") || parent.isEmpty
+        ? target : (parent as NSString).appendingPathComponent(target)
+    }
+    return path
+  }
+
+  /// The right to write, see `WriterLock`.
+  func writerLock() throws -> WriterLock { try WriterLock(database: location, shown: path) }
 
   /// The folder that shard paths are relative to.
   public var folder: String {
-    let parent = (path as NSString).deletingLastPathComponent
+    let parent = (location as NSString).deletingLastPathComponent
     return parent.isEmpty ? "." : parent
   }
 
   /// The absolute or working-folder path of a path in the index.
   public func file(_ relative: String) -> String {
     folder == "." ? relative : (folder as NSString).appendingPathComponent(relative)
+  }
+
+  /// Whether a shard and its side table are there.
+  func hasFiles(of shard: ShardRecord) -> Bool {
+    [shard.path, shard.sideTablePath].allSatisfy { access(file($0), F_OK) == 0 }
   }
 
   /// All datasets, by the order in which they were made.

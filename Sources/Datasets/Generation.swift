@@ -21,6 +21,11 @@ struct Generation: Sendable {
     let split: SplitRecord
     let ordinal: Int
     let range: Range<Int>
+    /// Its file, relative to the database's folder.
+    let path: String
+    /// Its row in the index.
+    let record: ShardRecord?
+    /// The same when its files are there: a removal that was killed takes files before rows.
     let existing: ShardRecord?
     var size: SplitSize {
       SplitSize(name: split.name, ordinal: split.ordinal, count: split.count)
@@ -44,16 +49,16 @@ struct Generation: Sendable {
     }
     if let complete = try complete() { return try result(complete, .complete, seconds()) }
 
-    let lock = try WriterLock(database: store.path)
+    let lock = try store.writerLock()
     defer { withExtendedLifetime(lock) {} }
+    let folder = try place()
     let index = try Index(at: store.path, .create)
     let dataset = try register(index)
     if dataset.complete { return try result(index, .complete, seconds()) }
-    let folder = store.file("data/\(plan.name)")
-    try Publication.makeFolder(folder)
-    Publication.sweep(folder)
+    try store.take(folder, for: plan.name)
+    Publication.sweep(store.file(folder))
 
-    let (jobs, completes) = share(of: try jobs(of: dataset, index))
+    let (jobs, completes) = share(of: try jobs(of: dataset, in: folder, index))
     let kept = jobs.count { $0.existing != nil }
     var leaves = try work(jobs, index)
     if completes {
@@ -125,16 +130,48 @@ struct Generation: Sendable {
 
   // MARK: Shards
 
-  private func jobs(of dataset: DatasetRecord, _ index: Index) throws -> [Job] {
+  /// The folder of the shards, after a look at what lies there: nothing is written yet.
+  ///
+  /// - Throws: `configurationDiffers` when it is another database's, or when somebody's file has the name
+  ///   of a shard that is to be made.
+  private func place() throws -> String {
+    var held: [String] = []
+    if let index = try Index.ifAny(at: store.path),
+      let dataset = try index.datasets().first(where: { $0.name == plan.name })
+    {
+      held = try index.shards(of: dataset).map(\.path)
+    }
+    let folder = try store.writableFolder(of: plan.name, holding: held)
+    try store.checkRoom(for: folder, of: plan.name)
+    let names = try? FileManager.default.contentsOfDirectory(atPath: store.file(folder))
+    guard let names, !names.isEmpty else { return folder }
+    let (present, known) = (Set(names.map { "\(folder)/\($0)" }), Set(held))
+    let splits = plan.splits.filter { plan.pairs[$0.ordinal] == nil }
+    for place in ShardPlace.all(of: splits, shardExamples: options.shardExamples) {
+      let shard = plan.form.path(in: folder, split: place.split, ordinal: place.ordinal)
+      guard !known.contains(shard) else { continue }
+      for path in [shard, ShardRecord.sideTable(of: shard)]
+      where present.contains(path) && !WrittenFile.isOurs(store.file(path)) {
+        throw DatasetError.fileInTheWay(path, dataset: plan.name)
+      }
+    }
+    return folder
+  }
+
+  private func jobs(
+    of dataset: DatasetRecord, in folder: String, _ index: Index
+  ) throws -> [Job] {
     let splits = try index.splits(of: dataset).filter { plan.pairs[$0.ordinal] == nil }
     return try splits.flatMap { split in
       let shards = try index.shards(of: split)
       return stride(from: 0, to: split.count, by: options.shardExamples).map { first in
         let ordinal = first / options.shardExamples
+        let record = shards.first { $0.ordinal == ordinal }
         return Job(
           split: split, ordinal: ordinal,
           range: first..<min(first + options.shardExamples, split.count),
-          existing: shards.first { $0.ordinal == ordinal })
+          path: plan.form.path(in: folder, split: split.name, ordinal: ordinal), record: record,
+          existing: record.flatMap { store.hasFiles(of: $0) ? $0 : nil })
       }
     }
   }
@@ -183,17 +220,12 @@ struct Generation: Sendable {
     let content = try plan.makeShard(job.size, job.range, step)
     meter.report(job.size)
     // A leftover of an interrupted run holds the same bytes; others belong to another database.
-    let path = path(job)
-    let target = store.file(path)
+    let target = store.file(job.path)
     if let there = FileManager.default.contents(atPath: target), !content.isFile(there) {
-      throw DatasetError.foreignShard(path, dataset: plan.name, database: store.path)
+      throw DatasetError.foreignShard(job.path, dataset: plan.name, database: store.path)
     }
     let (shard, sideTable) = try content.publish(target)
     return .made(content, shard, sideTable)
-  }
-
-  private func path(_ job: Job) -> String {
-    plan.form.path(plan.name, split: job.split.name, ordinal: job.ordinal)
   }
 
   /// The digests of a shard that an earlier run made; every example is checked.
@@ -216,11 +248,12 @@ struct Generation: Sendable {
     _ index: Index
   ) throws {
     try index.write { database in
+      if let old = job.record { try Index.remove(old, database) }
       try database.execute(
         sql: "INSERT INTO shard(split_id, ordinal, path, encoding, first, count, bytes, sha256, "
           + "meta_bytes, meta_sha256) VALUES(?,?,?,?,?,?,?,?,?,?)",
         arguments: [
-          job.split.id, job.ordinal, path(job), plan.form.encoding, job.range.lowerBound,
+          job.split.id, job.ordinal, job.path, plan.form.encoding, job.range.lowerBound,
           job.range.count, shard.bytes,
           Data(shard.sha256), sideTable.bytes, Data(sideTable.sha256),
         ])
@@ -257,6 +290,7 @@ struct Generation: Sendable {
     let digest = Digest.hex(dataset.contentDigest ?? [])
     return GenerationResult(
       dataset: plan.name, task: plan.task, state: state,
+      folder: store.dataFolder(of: plan.name, holding: shards.map(\.path)),
       splits: splits.map { .init(name: $0.name, ordinal: $0.ordinal, count: $0.count) },
       tokens: shards.reduce(0) { $0 + plan.form.tokens(of: $1) },
       bytes: shards.reduce(0) { $0 + $1.bytes }, shards: shards.count, seconds: seconds,

@@ -52,6 +52,8 @@ public struct GenerationResult: Sendable, Equatable {
   public let task: String
   /// Whether it had to do anything.
   public let state: State
+  /// The folder of its shards, relative to the database's folder.
+  public let folder: String
   /// The splits with their sizes.
   public let splits: [DatasetSummary.Split]
   /// Symbols in all examples together.

@@ -98,7 +98,7 @@ extension DatasetStore {
     guard let index = try Index.ifAny(at: path),
       try index.datasets().contains(where: { $0.name == name })
     else { return nil }
-    return try MergePart(path, dataset: name)
+    return try MergePart(path, dataset: name, present: true)
   }
 
   /// Examples per shard, which all shards have to agree on.

@@ -56,12 +56,17 @@ struct MergePart: Sendable {
   let records: [(split: SplitRecord, record: ShardRecord)]
   private let byPlace: [ShardPlace.Key: ShardRecord]
 
-  init(_ path: String, dataset name: String) throws {
+  /// - Parameter present: of an incomplete dataset only shards whose files are there.
+  init(_ path: String, dataset name: String, present: Bool = false) throws {
     self.path = path
     let index = try Index(at: path, .read)
     dataset = try index.dataset(named: name)
     splits = try index.splits(of: dataset)
-    records = try splits.flatMap { split in try index.shards(of: split).map { (split, $0) } }
+    let store = DatasetStore(at: path)
+    let all = present && !dataset.complete ? nil : true
+    records = try splits.flatMap { split in
+      try index.shards(of: split).filter { all ?? store.hasFiles(of: $0) }.map { (split, $0) }
+    }
     byPlace = Dictionary(
       records.map { (.init(split: $0.split.name, first: $0.record.first), $0.record) },
       uniquingKeysWith: { one, _ in one })

@@ -21,6 +21,8 @@ public final class SplitReader: Sendable {
 
   /// What the symbols stand for.
   public let symbols: SymbolKind
+  /// The names of the classes from 0; empty when they are numbers only.
+  public let classNames: [String]
   /// Examples are images with a mask.
   public let hasMasks: Bool
   /// The documents that the pairs of this split refer to; nil unless it is a split of pairs.
@@ -102,6 +104,7 @@ public final class SplitReader: Sendable {
     storedLengths = rows.map { Int32(clamping: $0.length) }
     self.form = form
     symbols = SymbolKind(of: dataset)
+    classNames = dataset.classNames
     if case .png(_, true) = form { hasMasks = true } else { hasMasks = false }
     checks = rows.map(\.check64)
     self.metas = metas
@@ -135,6 +138,7 @@ public final class SplitReader: Sendable {
     database = store.path
     self.documents = documents
     symbols = documents.symbols
+    classNames = dataset.classNames
     form = documents.form
     hasMasks = false
     shards = []
@@ -281,7 +285,8 @@ public enum SymbolKind: Sendable, Equatable {
     let parameters = CanonicalJSON.decode(dataset.config) ?? [:]
     switch (dataset.task, parameters["converter"]) {
     case (ListOpsConfiguration.task, _): self = .listOps
-    case (IMDb.task, _), (AAN.task, _), (_, LabelledText.kind): self = .bytes
+    case (IMDb.task, _), (AAN.task, _), (_, LabelledText.kind), (_, LabelledRecords.kind):
+      self = .bytes
     case (CIFAR10.task, _): self = .greyLevels(size: CIFAR10.size)
     default: self = .numbers
     }

@@ -9,14 +9,17 @@ public final class WriterLock: Sendable {
 
   /// Takes the lock.
   ///
-  /// - Parameter database: the path of the database.
+  /// - Parameters:
+  ///   - location: the path of the database, links resolved.
+  ///   - shown: as the user gave it; nil for the same.
   /// - Throws: `locked`, naming the holder's process and host.
-  public init(database: String) throws {
-    let path = database + ".lock"
+  public init(database location: String, shown: String? = nil) throws {
+    let database = shown ?? location
+    let path = location + ".lock"
     let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
     guard file >= 0 else {
       throw errno == ENOENT
-        ? DatasetError.noFolder(of: database) : DatasetError.system("lock", path, errno)
+        ? DatasetError.noFolder(of: location) : DatasetError.system("lock", path, errno)
     }
     while flock(file, LOCK_EX | LOCK_NB) != 0 {
       if errno == EINTR { continue }

@@ -60,7 +60,9 @@ public final class AdamW {
   }
 
   /// Updates every parameter that has a gradient.
-  public func step(learningRate: Double) throws {
+  ///
+  /// - Parameter beta1: that of this step alone; nil for the configuration's.
+  public func step(learningRate: Double, beta1: Double? = nil) throws {
     for group in groups {
       let live = group.parameters.filter { $0.parameter.value.gradient != nil }
       if live.isEmpty { continue }
@@ -72,8 +74,8 @@ public final class AdamW {
         ct_adamw(
           live.map { Optional($0.parameter.value.handle) }, gradients.map { Optional($0.handle) },
           means.map { Optional($0.handle) }, squares.map { Optional($0.handle) },
-          steps.map { Optional($0.handle) }, Int32(live.count), learningRate, configuration.beta1,
-          configuration.beta2, configuration.eps, group.weightDecay)
+          steps.map { Optional($0.handle) }, Int32(live.count), learningRate,
+          beta1 ?? configuration.beta1, configuration.beta2, configuration.eps, group.weightDecay)
       }
       guard status == 0 else { throw TensorError.last }
     }
@@ -103,6 +105,15 @@ public final class AdamW {
       try Safetensors.copy(name, of: saved, to: tensor, path)
     }
     for count in counts.values { try count.copy(from: .full([], Double(step))) }
+  }
+}
+
+/// Cuts every value of every gradient to [-limit, limit]; `limit` is above 0.
+public func clipGradientValues(_ parameters: [NamedParameter], _ limit: Double) throws {
+  for named in parameters {
+    guard let gradient = named.parameter.value.gradient else { continue }
+    let above = try gradient.clamped(least: -limit)
+    try gradient.copy(from: (above * -1).clamped(least: -limit) * -1)
   }
 }
 

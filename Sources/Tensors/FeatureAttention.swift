@@ -23,7 +23,12 @@ public enum Denominator {
   case plus(Double)
   /// It is raised to a small number.
   case atLeast(Double)
+  /// This number, above 0, stands in its place: weights are not normalised.
+  case constant(Double)
 }
+
+/// Less than no sum of weights gets to; a power of two, by which divisions and products are exact.
+private let beyondAllSums = 0x1p64
 
 extension Tensor {
   /// Attention by features: packed float32 [B, L, 3, H, E] on the CPU to [B, L, H, E].
@@ -55,11 +60,14 @@ extension Tensor {
       switch denominator {
       case .plus(let number): (number, 0)
       case .atLeast(let number): (number, 1)
+      case .constant: (beyondAllSums, 1)
       }
-    return try withExtendedLifetime(table) {
+    let attended = try withExtendedLifetime(table) {
       try Tensor(
         ct_feature_attention(
           handle, lengths?.handle, kind, table?.handle, causal ? 1 : 0, eps, least, clamped))
     }
+    guard case .constant(let number) = denominator else { return attended }
+    return try attended * (beyondAllSums / number)
   }
 }

@@ -1,4 +1,4 @@
-/// `x Wᵀ + b`, Xavier-uniform weight, zero bias; W may become a product of two thin matrices.
+/// `x Wᵀ + b`; W may become a product of two thin matrices.
 public final class Linear: Module {
   /// W [out, in]; of a factored layer U [out, r].
   public private(set) var weight: Parameter
@@ -6,6 +6,17 @@ public final class Linear: Module {
   public let bias: Parameter?
   /// V [r, in] of a factored layer, which maps to `x Vᵀ Uᵀ + b`.
   public private(set) var inner: Parameter?
+
+  /// What W and b are drawn from.
+  public enum Beginning: String, Codable, Sendable, CaseIterable {
+    /// W Xavier-uniform (Glorot & Bengio 2010), b 0: the encoder of LRA's code.
+    case xavier
+    /// W and b U(-1/√in, 1/√in): what `torch.nn.Linear` does.
+    case torch
+    /// W a normal cut at two deviations, of variance 1/in (LeCun and others 1998), b 0: what
+    /// `flax.nn.Dense` does.
+    case lecun
+  }
 
   /// How the factors of a layer begin.
   public enum Factors: String, Codable, Sendable, CaseIterable {
@@ -15,10 +26,26 @@ public final class Linear: Module {
     case svd
   }
 
-  /// A layer from `input` to `output` features.
-  public init(_ input: Int, _ output: Int, bias: Bool = true, key: RandomKey) throws {
-    weight = try .xavier(output, input, key: key["weight"])
-    self.bias = bias ? try .constant([output], 0, kind: .bias) : nil
+  /// A layer from `input` to `output` features; its values are a pure function of the key.
+  public init(
+    _ input: Int, _ output: Int, bias: Bool = true, _ beginning: Beginning = .xavier,
+    key: RandomKey
+  ) throws {
+    let bound = 1 / Double(input).squareRoot()
+    weight =
+      switch beginning {
+      case .xavier: try .xavier(output, input, key: key["weight"])
+      case .torch: try .uniform([output, input], bound: bound, key: key["weight"])
+      case .lecun: try .truncatedNormal([output, input], deviation: bound, key: key["weight"])
+      }
+    guard bias else {
+      self.bias = nil
+      return
+    }
+    self.bias =
+      beginning == .torch
+      ? try .uniform([output], bound: bound, key: key["bias"], kind: .bias)
+      : try .constant([output], 0, kind: .bias)
   }
 
   /// A layer of given parameters.

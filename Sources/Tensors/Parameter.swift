@@ -72,15 +72,35 @@ public final class Parameter {
     return try Parameter(tensor, kind)
   }
 
-  /// Xavier-uniform (Glorot & Bengio 2010): U(-b, b) with b = √(6 / (in + out)), for a weight [out,
-  /// in].
-  public static func xavier(_ out: Int, _ input: Int, key: RandomKey) throws -> Parameter {
-    let tensor = try blank([out, input])
-    let bound = (6 / Double(out + input)).squareRoot()
+  /// U(-bound, bound), a pure function of the key.
+  public static func uniform(
+    _ shape: [Int], bound: Double, key: RandomKey, kind: Kind = .weight
+  ) throws -> Parameter {
+    let tensor = try blank(shape)
     guard isSketch || ct_fill_uniform(tensor.handle, key.bits, bound) == 0 else {
       throw TensorError.last
     }
-    return try Parameter(tensor, .weight)
+    return try Parameter(tensor, kind)
+  }
+
+  /// N(0, deviation²) without what lies beyond two standard deviations of the normal it is cut from;
+  /// `deviation` is that of what is left. A pure function of the key.
+  public static func truncatedNormal(
+    _ shape: [Int], deviation: Double, key: RandomKey, kind: Kind = .weight
+  ) throws -> Parameter {
+    let tensor = try blank(shape)
+    // A standard normal cut at 2 has deviation 0.8796.
+    let scale = deviation / 0.879_625_661_034_239_78
+    guard isSketch || ct_fill_truncated_normal(tensor.handle, key.bits, scale) == 0 else {
+      throw TensorError.last
+    }
+    return try Parameter(tensor, kind)
+  }
+
+  /// Xavier-uniform (Glorot & Bengio 2010): U(-b, b) with b = √(6 / (in + out)), for a weight [out,
+  /// in].
+  public static func xavier(_ out: Int, _ input: Int, key: RandomKey) throws -> Parameter {
+    try uniform([out, input], bound: (6 / Double(out + input)).squareRoot(), key: key)
   }
 
   /// Zeros; in a sketch one zero that stands for all.

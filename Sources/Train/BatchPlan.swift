@@ -27,7 +27,8 @@ public struct BatchPlan: Sendable {
   /// - Parameters:
   ///   - lengths: the stored length of each example, of the longer document of a pair; at least one.
   ///   - batchSize: examples per batch over all ranks, at least 1.
-  ///   - bucketBatches: batches per pool, at least 1; 1 leaves the order random.
+  ///   - bucketBatches: batches per pool, at least 1; 1 makes batches of random examples, which are
+  ///     sorted within the batch so that its parts (`accumulate`) hold examples of about equal length.
   public init(lengths: [Int32], batchSize: Int, bucketBatches: Int, seed: Int) throws {
     precondition(batchSize > 0 && bucketBatches > 0, "a batch and a pool have at least one member")
     guard !lengths.isEmpty else { throw TrainError.emptySplit }
@@ -83,20 +84,21 @@ public struct BatchPlan: Sendable {
     let start = pool * bucketBatches * batchSize
     let end = min(start + bucketBatches * batchSize, lengths.count)
     var order = (start..<end).map { permutation[$0] }
-    if bucketBatches > 1 {
-      // Ties keep the permuted order, so that equal lengths stay shuffled.
-      let ranked = order.enumerated().sorted {
-        (lengths[$0.element], $0.offset) < (lengths[$1.element], $1.offset)
-      }
-      order = ranked.map(\.element)
+    // Ties keep the permuted order, so that equal lengths stay shuffled.
+    let ranked = order.enumerated().sorted {
+      (lengths[$0.element], $0.offset) < (lengths[$1.element], $1.offset)
     }
+    order = ranked.map(\.element)
     let count = (order.count + batchSize - 1) / batchSize
     let shuffled = Permutation(count: count, seed: seed, stream: epoch, pool)
     return (order, (0..<count).map { shuffled[$0] })
   }
 }
 
-/// The order of an evaluation: the first examples of a split, sorted by length, in fixed batches.
+/// The order of an evaluation: a split or a sample of it, sorted by length, in fixed batches.
+///
+/// A sample is a keyed permutation's beginning, since splits may be sorted by class; it depends on the numbers of
+/// examples alone, so that all runs on a dataset are measured on the same.
 ///
 /// `Batch.positions` says where each prediction belongs.
 public struct EvaluationPlan: Sendable {
@@ -108,13 +110,21 @@ public struct EvaluationPlan: Sendable {
   private let order: [Int]
   private let batchSize: Int
 
-  /// Makes the plan of an evaluation of the first `limit` examples, all when nil.
+  /// Makes the plan of an evaluation of `limit` examples, all when nil.
   public init(lengths: [Int32], batchSize: Int, limit: Int? = nil) {
     precondition(batchSize > 0, "a batch has at least one example")
-    count = min(limit ?? lengths.count, lengths.count)
-    order = (0..<count).sorted { (lengths[$0], $0) < (lengths[$1], $1) }
+    let chosen = EvaluationPlan.sample(limit, of: lengths.count)
+    count = chosen.count
+    order = chosen.sorted { (lengths[$0], $0) < (lengths[$1], $1) }
     self.batchSize = batchSize
     batchCount = (count + batchSize - 1) / batchSize
+  }
+
+  /// The positions that are evaluated, in order: `limit` of `count`, all when nil.
+  public static func sample(_ limit: Int?, of count: Int) -> [Int] {
+    guard let limit, limit < count else { return Array(0..<count) }
+    let order = Permutation(count: count, seed: 0, stream: 0x4556_414C)  // "EVAL"
+    return (0..<limit).map { order[$0] }.sorted()
   }
 
   /// The examples of a batch, counted from 1, shortest first.

@@ -6,6 +6,7 @@ enum BuiltInRecipes {
     "modern": text(PackageResources.modern_yaml),
     "paper": text(PackageResources.paper_yaml),
     "released": text(PackageResources.released_yaml),
+    "skyformer": text(PackageResources.skyformer_yaml),
     "small": text(PackageResources.small_yaml),
   ]
 

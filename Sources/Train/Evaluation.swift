@@ -40,6 +40,7 @@ final class ModelRunner {
 
   /// Token ids (int64) of some examples of a batch and their context.
   ///
+  /// Rows are cut to the longest of these examples, unless the recipe fills them up.
   /// The documents of pair p draw their random numbers as examples 2p and 2p + 1.
   ///
   /// - Parameter effects: takes auxiliary losses and statistics.
@@ -47,14 +48,16 @@ final class ModelRunner {
     _ batch: Batch, examples: Range<Int>, step: Int, training: Bool,
     effects: StepEffects = StepEffects()
   ) throws -> (Tensor, Context) {
-    let (length, towers) = (batch.length, batch.towers)
+    let towers = batch.towers
     let rows = batch.rows(of: examples)
+    let lengths = rows.flatMap { batch.lengths[$0].map(Int.init) }
+    let length = recipe.data.isFilled ? batch.length : max(1, lengths.max() ?? 0)
     let numbers = (0..<towers).flatMap { tower in
       batch.positions[examples].map { $0 * towers + tower }
     }
     let shape = [towers * examples.count, length]
-    var tokens = rows.flatMap {
-      batch.tokens[($0.lowerBound * length)..<($0.upperBound * length)]
+    var tokens = rows.joined().flatMap {
+      batch.tokens[($0 * batch.length)..<($0 * batch.length + length)]
     }
     var hidden: Tensor?
     if recipe.data.blackIsPadding {
@@ -62,9 +65,8 @@ final class ModelRunner {
       hidden = try .from(tokens.map { $0 == 0 }, shape).to(device)
     }
     let context = try Context(
-      lengths: rows.flatMap { batch.lengths[$0].map(Int.init) }, length: length,
-      examples: numbers, key: key[step], training: training, device: device, effects: effects,
-      hidden: hidden)
+      lengths: lengths, length: length, examples: numbers, key: key[step], training: training,
+      device: device, effects: effects, hidden: hidden)
     context.span = span
     let ids = try Tensor.from(tokens, shape).to(.int64).to(device)
     return (ids, context)
@@ -80,15 +82,17 @@ final class ModelRunner {
   /// get the same result.
   ///
   /// - Parameters:
-  ///   - limit: only the first examples; nil for all.
+  ///   - batchSize: examples per batch, which changes memory and time alone; nil takes the recipe's.
+  ///   - limit: only so many examples, see `EvaluationPlan`; nil for all.
   ///   - collect: gets the positions and the logits [B * C] of each batch.
   ///   - isCancelled: asked before every batch.
   /// - Returns: nil when it was cancelled.
   func evaluate(
-    _ source: some ExampleSource, limit: Int? = nil, isCancelled: () throws -> Bool = { false },
-    collect: (([Int], [Float]) throws -> Void)? = nil
+    _ source: some ExampleSource, batchSize: Int? = nil, limit: Int? = nil,
+    isCancelled: () throws -> Bool = { false }, collect: (([Int], [Float]) throws -> Void)? = nil
   ) throws -> Evaluation? {
-    let loader = Loader(evaluating: source, recipe, limit: limit, share: group.share)
+    let loader = Loader(
+      evaluating: source, recipe, batchSize: batchSize, limit: limit, share: group.share)
     var (correct, count, loss, examples) = (0.0, 0, 0.0, 0)
     while let batch = try loader.next() {
       if try isCancelled() { return nil }

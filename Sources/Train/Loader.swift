@@ -62,7 +62,7 @@ public final class Loader: Sendable {
   ///
   /// - Parameters:
   ///   - batchSize: examples per batch over all ranks; nil takes the recipe's.
-  ///   - limit: only the first examples of the split; nil for all.
+  ///   - limit: only so many examples of the split, see `EvaluationPlan`; nil for all.
   public init(
     evaluating source: some ExampleSource, _ recipe: Recipe, batchSize: Int? = nil,
     limit: Int? = nil, share: Share = .whole

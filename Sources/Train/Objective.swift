@@ -62,8 +62,9 @@ extension ModelRunner {
       batch, examples: examples, step: step, training: training, effects: effects)
     if recipe.objective == .masked { return try masked(ids, context, towers: batch.towers) }
     let logits = try logits(ids, context)
-    let labels = try Tensor.from(batch.labels[examples].map(Int64.init), [examples.count])
-      .to(device)
+    // An example without a label can be predicted; its loss is asked for by nobody.
+    let classes = batch.labels[examples].map { Int64(training ? $0 : max(0, $0)) }
+    let labels = try Tensor.from(classes, [examples.count]).to(device)
     let correct = try withoutGradient {
       try logits.argmax(1).equal(labels).to(.float32).sum().item()
     }

@@ -47,6 +47,8 @@ extension Recipe {
     configuration.qkvBias = model.qkvBias
     configuration.classifierPool = .init(rawValue: model.classifierPool) ?? .mean
     configuration.headHidden = model.headHidden
+    configuration.pairHiddenLayers = model.pairHiddenLayers
+    configuration.initial = model.initial
     configuration.dropoutRate = model.dropoutRate
     configuration.attentionDropoutRate = model.attentionDropoutRate
     configuration.tiedWeights = model.tiedWeights

@@ -12,9 +12,13 @@ extension Recipe {
       let own = Recipe.fields.filter {
         $0.path.hasPrefix("\(section).") && $0.belongs(to: self)
       }
-      let pairs = own.map { ($0.path.dropFirst(section.count + 1), $0.load(self).yaml) }
+      let pairs = own.map { (String($0.path.dropFirst(section.count + 1)), $0.load(self).yaml) }
       if section == "model" {
-        text += "model:\n" + pairs.map { "  \($0): \($1)\n" }.joined()
+        let plain = pairs.filter { !$0.0.hasPrefix("init.") }
+        let initial = pairs.filter { $0.0.hasPrefix("init.") }
+          .map { "\($0.0.dropFirst("init.".count)): \($0.1)" }
+        text += "model:\n" + plain.map { "  \($0): \($1)\n" }.joined()
+        text += "  init: {\(initial.joined(separator: ", "))}\n"
         let keys = model.attention.sorted {
           Array($0.key.utf8).lexicographicallyPrecedes($1.key.utf8)
         }
@@ -43,7 +47,8 @@ extension Recipe {
     var problems = overlay.problems
     self.init()
     let wrong = apply(overlay)
-    for field in Recipe.fields where overlay[field.path] == nil && field.belongs(to: self) {
+    for field in Recipe.fields
+    where overlay[field.path] == nil && field.belongs(to: self) && !field.isImplied {
       problems.append(.missing(field.path))
     }
     problems += wrong

@@ -1,3 +1,5 @@
+import Attention
+
 /// Everything that decides a training run: task, data, model, optimiser, schedule and evaluation.
 ///
 /// A recipe is resolved from overlays (`RecipeRequest`), written as YAML that is complete by itself
@@ -20,7 +22,7 @@ public struct Recipe: Codable, Sendable, Equatable {
   /// When and on what is evaluated.
   public var eval = EvalPart()
 
-  /// Makes a recipe of defaults: the `small` protocol for ListOps.
+  /// Makes a recipe of the defaults that protocols build on.
   public init() {}
 
   /// What is read, and in which order.
@@ -38,7 +40,7 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var padding = "batch"
     /// Whether a grey level is an id as it is, so that black, 0, is padding too, as in LRA's code.
     public var blackIsPadding = false
-    /// Batches in a pool whose examples are sorted by length, at least 1, which does not sort.
+    /// Batches in a pool whose examples are sorted by length, at least 1: batches of random lengths.
     public var bucketBatches = 64
     /// Batches that the background reader keeps ready, at least 1.
     public var prefetch = 4
@@ -68,11 +70,14 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var activation = "gelu"
     /// Whether the projections of the attention have biases.
     public var qkvBias = true
-    /// `MEAN` (of real tokens), `MEAN_ALL` (of padding too), `CLS` (a vector put before the sequence)
-    /// or `FIRST`.
+    /// `MEAN` (of real tokens), `MEAN_ALL` (of padding too), `MEAN_PADDED` (the sum of real tokens
+    /// divided by the power of two that holds `maxLength`), `CLS` (a vector put before the sequence) or
+    /// `FIRST`.
     public var classifierPool = "MEAN"
     /// Whether the head of one sequence has a hidden layer.
     public var headHidden = true
+    /// Hidden layers of the head of a pair: 2 as in LRA's code, or 1.
+    public var pairHiddenLayers = 2
     /// How the two documents of a pair become one vector: `concat`, [a, b], or `nli`, [a, b, a b, a - b];
     /// a key of task `retrieval` only.
     public var interaction = "concat"
@@ -88,6 +93,8 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var lowRank = 0
     /// How those factors begin: `random`, or `svd` of a drawn matrix.
     public var lowRankInit = "random"
+    /// Where weights begin.
+    public var initial = ModelConfiguration.Initial()
     /// The mechanism's own keys, such as `block_size`; the mechanism checks them.
     public var attention: [String: RecipeScalar] = [:]
   }
@@ -137,7 +144,7 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var name = "adamw"
     /// Base learning rate.
     public var learningRate = 1e-4
-    /// Decay of the first moment, 0 ..< 1.
+    /// Decay of the first moment, 0 ..< 1; `one_cycle` has its own.
     public var beta1 = 0.9
     /// Decay of the second moment, 0 ..< 1.
     public var beta2 = 0.999
@@ -149,6 +156,8 @@ public struct Recipe: Codable, Sendable, Equatable {
     public var noDecay = ["norm", "bias"]
     /// Largest norm of the whole gradient; nil for no clipping.
     public var gradClipNorm: Double?
+    /// Largest size of a single value of the gradient; nil for no clipping.
+    public var gradClipValue: Double?
   }
 
   /// The course of the learning rate.
@@ -156,17 +165,18 @@ public struct Recipe: Codable, Sendable, Equatable {
     /// A product of factors, see `Schedule`.
     public var factors = "constant * linear_warmup * linear_decay"
     /// Steps of warm-up; 0 for none.
-    public var warmup = 1000
-  }
+    public var warmup = 1000  }
 
   /// When and on what is evaluated.
   public struct EvalPart: Codable, Sendable, Equatable {
     /// Steps between evaluations on the validation split.
     public var evalFrequency = 250
-    /// Examples of an evaluation, the first of the split; nil for all.
+    /// Examples of an evaluation, the same sample of the split for all runs; nil for all.
     public var numEvalExamples: Int?
     /// What the best checkpoint is chosen by: `accuracy` or `loss`.
     public var select = "accuracy"
+    /// Share of the steps after which the best is looked for, 0 ..< 1.
+    public var selectAfter = 0.0
     /// Steps between checkpoints.
     public var checkpointFreq = 250
   }

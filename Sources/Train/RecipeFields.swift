@@ -1,15 +1,19 @@
+import Tensors
+
 /// One key of the YAML form: how it is checked, stored and written.
 ///
 /// The table `Recipe.fields` is the only place that knows the keys and their order.
 struct RecipeField: Sendable {
   /// The full key, such as `model.emb_dim`.
   let path: String
+  /// Which recipes have the key.
+  var owner = Owner.all
   /// Stores a value, or returns what the key must be when the value does not fit.
   let store: @Sendable (RecipeScalar, inout Recipe) -> String?
   /// The value of a recipe.
   let load: @Sendable (Recipe) -> RecipeScalar
-  /// Which recipes have the key.
-  var owner = Owner.all
+  /// Whether a complete recipe without it is an older one, in which the default was in force.
+  var isImplied = false
 
   /// The recipes that a key belongs to.
   enum Owner {
@@ -47,6 +51,13 @@ struct RecipeField: Sendable {
     }
   }
 
+  /// The same key, which older recipes do not have.
+  var implied: RecipeField {
+    var field = self
+    field.isImplied = true
+    return field
+  }
+
   /// The same key, for some recipes only.
   func of(_ owner: Owner) -> RecipeField {
     var field = self
@@ -62,7 +73,7 @@ extension RecipeField {
     most: Int = 1 << 30
   ) -> RecipeField {
     RecipeField(path: path) { value, recipe in
-      guard let number = value.int, number >= least else {
+      guard let number = value.whole, number >= least else {
         return "a whole number of at least \(least)"
       }
       guard number <= most else { return "a whole number of at most \(most)" }
@@ -111,6 +122,21 @@ extension RecipeField {
       return nil
     } load: {
       .text($0[keyPath: place])
+    }
+  }
+
+  /// A case of an enumeration.
+  static func word<Word: RawRepresentable<String> & CaseIterable & SendableMetatype>(
+    _ path: String, _ place: WritableKeyPath<Recipe, Word> & Sendable
+  ) -> RecipeField {
+    RecipeField(path: path) { value, recipe in
+      guard let word = value.text.flatMap(Word.init) else {
+        return "one of \(Word.allCases.map(\.rawValue).joined(separator: ", "))"
+      }
+      recipe[keyPath: place] = word
+      return nil
+    } load: {
+      .text($0[keyPath: place].rawValue)
     }
   }
 
@@ -217,8 +243,10 @@ extension Recipe {
     .choice("model.activation", \.model.activation, ["gelu", "gelu_tanh", "relu"]),
     .flag("model.qkv_bias", \.model.qkvBias),
     .choice(
-      "model.classifier_pool", \.model.classifierPool, ["MEAN", "MEAN_ALL", "CLS", "FIRST"]),
+      "model.classifier_pool", \.model.classifierPool,
+      ["MEAN", "MEAN_ALL", "MEAN_PADDED", "CLS", "FIRST"]),
     .flag("model.head_hidden", \.model.headHidden).of(.unusual),
+    .count("model.pair_hidden_layers", \.model.pairHiddenLayers, most: 2).of(.unusual),
     .choice("model.interaction", \.model.interaction, ["concat", "nli"]).of(.pairs),
     .number("model.dropout_rate", \.model.dropoutRate, .fraction),
     .number("model.attention_dropout_rate", \.model.attentionDropoutRate, .fraction),
@@ -226,6 +254,10 @@ extension Recipe {
     .flag("model.causal", \.model.causal),
     .count("model.low_rank", \.model.lowRank, least: 0).of(.factored),
     .choice("model.low_rank_init", \.model.lowRankInit, ["random", "svd"]).of(.factored),
+    .word("model.init.linear", \.model.initial.linear).implied,
+    headBeginning,
+    .number("model.init.token_deviation", \.model.initial.tokenDeviation, .positive).implied,
+    .number("model.init.position_deviation", \.model.initial.positionDeviation, .positive).implied,
     .count("train.num_train_steps", \.train.numTrainSteps, most: 1 << 40),
     .count("train.batch_size", \.train.batchSize),
     .count("train.accumulate", \.train.accumulate),
@@ -250,12 +282,14 @@ extension Recipe {
     .number("optimizer.eps", \.optimizer.eps, .positive),
     .number("optimizer.weight_decay", \.optimizer.weightDecay, .notNegative),
     noDecay,
-    gradClipNorm,
+    limit("optimizer.grad_clip_norm", \.optimizer.gradClipNorm),
+    limit("optimizer.grad_clip_value", \.optimizer.gradClipValue).of(.unusual),
     factors,
     .count("schedule.warmup", \.schedule.warmup, least: 0),
     .count("eval.eval_frequency", \.eval.evalFrequency),
     numEvalExamples,
     .choice("eval.select", \.eval.select, ["accuracy", "loss"]),
+    .number("eval.select_after", \.eval.selectAfter, .fraction).of(.unusual),
     .count("eval.checkpoint_freq", \.eval.checkpointFreq),
   ]
 
@@ -270,18 +304,34 @@ extension Recipe {
     .list($0.optimizer.noDecay.map { .text($0) })
   }
 
-  private static let gradClipNorm = RecipeField(path: "optimizer.grad_clip_norm") { value, recipe in
-    if value == .null {
-      recipe.optimizer.gradClipNorm = nil
+  private static func limit(
+    _ path: String, _ place: WritableKeyPath<Recipe, Double?> & Sendable
+  ) -> RecipeField {
+    RecipeField(path: path) { value, recipe in
+      if value == .null {
+        recipe[keyPath: place] = nil
+        return nil
+      }
+      guard let number = value.number, NumberRange.positive.holds(number) else {
+        return "a finite number above 0, or null"
+      }
+      recipe[keyPath: place] = number
       return nil
+    } load: {
+      $0[keyPath: place].map { .number($0) } ?? .null
     }
-    guard let number = value.number, NumberRange.positive.holds(number) else {
-      return "a finite number above 0, or null"
+  }
+
+  private static let headBeginning = RecipeField(path: "model.init.head", owner: .unusual) {
+    value, recipe in
+    let words = Linear.Beginning.allCases.map(\.rawValue)
+    guard value == .null || words.contains(value.text ?? "") else {
+      return "one of \(words.joined(separator: ", ")), or null"
     }
-    recipe.optimizer.gradClipNorm = number
+    recipe.model.initial.head = value.text.flatMap(Linear.Beginning.init)
     return nil
   } load: {
-    $0.optimizer.gradClipNorm.map { .number($0) } ?? .null
+    $0.model.initial.head.map { .text($0.rawValue) } ?? .null
   }
 
   private static let numEvalExamples = RecipeField(path: "eval.num_eval_examples") {
@@ -290,7 +340,9 @@ extension Recipe {
       recipe.eval.numEvalExamples = nil
       return nil
     }
-    guard let number = value.int, number >= 1 else { return "a whole number of at least 1, or all" }
+    guard let number = value.whole, number >= 1 else {
+      return "a whole number of at least 1, or all"
+    }
     recipe.eval.numEvalExamples = number
     return nil
   } load: {

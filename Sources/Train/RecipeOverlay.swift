@@ -98,7 +98,7 @@ extension Recipe {
 
   /// Whether a key holds other keys.
   static func isSection(_ key: String) -> Bool {
-    sections.contains(key) || key == "model.attention"
+    sections.contains(key) || key == "model.attention" || key == "model.init"
   }
 
   /// Whether a key holds a value; the mechanism's own keys are checked by the mechanism.

@@ -17,6 +17,8 @@ public enum RecipeScalar: Sendable, Equatable {
 
   /// The whole number, nil for anything else.
   public var int: Int? { if case .int(let value) = self { value } else { nil } }
+  /// The whole number, also one written as 1e3; nil for anything else.
+  var whole: Int? { int ?? number.flatMap(Int.init(exactly:)) }
   /// The number, whole or not, nil for anything else.
   public var number: Double? {
     switch self {

@@ -15,6 +15,22 @@ public struct Run {
   public init(_ path: String) throws {
     folder = try RunFolder.open(path)
     recipe = try folder.recipe()
+    if RunIdentity.read(folder)?.isIndexed == false { folder.index() }
+  }
+
+  /// The database to look at: the one that is named, else the one the run was made from, or one of its
+  /// name beside the run or the run's folder.
+  ///
+  /// - Throws: `usage` when it is in none of these places.
+  public func database(_ named: String?) throws -> String {
+    if let named { return named }
+    guard let own = RunIdentity.read(folder)?.database else { return "data.sqlite" }
+    let name = (own as NSString).lastPathComponent
+    let places = [own, "\(folder.path)/\(name)", "\(folder.path)/../\(name)", "\(folder.path)/../../\(name)"]
+    guard let found = places.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
+      throw TrainError.noDatabase(folder.path, own)
+    }
+    return found
   }
 
   /// The same run with another number of steps; the folder's recipe is replaced.
@@ -83,20 +99,29 @@ public struct Run {
   ///   - database: holds the dataset the run was trained on.
   ///   - dataset: another dataset to evaluate on; nil for the run's own.
   ///   - other: a run whose best checkpoint is asked about the same examples.
+  ///   - batchSize: examples per batch; nil takes the recipe's.
+  /// - Throws: `usage` for a dataset or a run that does not fit, and for a split without labels;
+  ///   `configurationDiffers` for other data than the runs were made with.
   public func evaluate(
     checkpoint name: String, split: String, database: String, dataset: String? = nil,
-    against other: Run? = nil, device: Device
+    against other: Run? = nil, batchSize: Int? = nil, device: Device
   ) throws -> Report {
     let (runner, data, step) = try prepared(name, database, dataset, device)
     let source = try data.split(split)
+    guard !source.labels.contains(where: { $0 < 0 }) else {
+      throw TrainError.unlabelled(source.dataset, split)
+    }
     var right = RightPredictions(source)
     let clock = ContinuousClock.now
-    guard let found = try runner.evaluate(source, collect: { right.add($0, $1) }) else {
-      throw TrainError.noCheckpoint(folder.path)
-    }
+    let evaluation = try runner.evaluate(
+      source, batchSize: batchSize, collect: { right.add($0, $1) })
+    guard let found = evaluation else { throw TrainError.noCheckpoint(folder.path) }
     let seconds = (ContinuousClock.now - clock).seconds
     var tests = [try data.pairedTest(right, on: source)].compactMap { $0 }
     if let other {
+      if dataset == nil, let own = folder.dataDigest() {
+        try other.folder.require(data: own, dataset: recipe.data.dataset)
+      }
       let others = try other.rightPredictions(
         on: source, like: recipe, database: database,
         dataset: dataset ?? recipe.data.dataset, device: device)
@@ -139,14 +164,15 @@ public struct Run {
   /// Writes a checkpoint's logits on a split as an npy file, float32 [examples, classes], by
   /// position.
   public func predict(
-    checkpoint name: String, split: String, to path: String, database: String, device: Device
+    checkpoint name: String, split: String, to path: String, database: String,
+    batchSize: Int? = nil, device: Device
   ) throws -> Prediction {
     let (runner, data, _) = try prepared(name, database, nil, device)
     let source = try data.split(split)
     let classes = recipe.modelConfiguration.numClasses
     var logits = [Float](repeating: 0, count: source.count * classes)
     _ = try runner.evaluate(
-      source,
+      source, batchSize: batchSize,
       collect: { positions, values in
         for (row, position) in positions.enumerated() {
           for label in 0..<classes {
@@ -168,14 +194,42 @@ public struct Run {
     guard recipe.objective == .classify else { throw TrainError.noClasses(folder.path) }
     let checkpoint = try checkpoint(name)
     var dataRecipe = recipe
-    if let dataset { dataRecipe.data.dataset = dataset }
+    if let dataset {
+      try requireFit(dataset, in: database)
+      dataRecipe.data.dataset = dataset
+    }
     let data = try RunData(dataRecipe, database: database)
-    guard dataset != nil || data.digest == checkpoint.state.dataDigest else {
-      throw TrainError.dataDiffers(folder.path, dataset: recipe.data.dataset)
+    if dataset == nil {
+      try folder.require(data: data.digest, dataset: recipe.data.dataset)
+      folder.indexIfMissing(in: database)
     }
     let runner = try ModelRunner(recipe, device: device)
     try checkpoint.restore(runner.network.parameters)
     return (runner, data, checkpoint.state.step)
+  }
+}
+
+extension Run {
+  /// Refuses a dataset that the run's model does not take.
+  ///
+  /// - Throws: `usage` with what both are.
+  private func requireFit(_ dataset: String, in database: String) throws {
+    let (task, choice) = try DatasetChoice.choose(from: database, task: nil, dataset: dataset)
+    func words(_ task: String, _ shape: TaskShape) -> String {
+      "\(task) (\(shape.classes) classes, \(shape.vocabularySize) ids\(shape.towers == 2 ? ", pairs" : ""))"
+    }
+    var other = recipe
+    other.task = task
+    if let shape = choice.ownShape {
+      (other.data.numClasses, other.data.vocabularySize) = (shape.numClasses, shape.vocabularySize)
+    }
+    let (own, its) = (TaskShape(recipe), TaskShape(other))
+    guard task == recipe.task, own.classes == its.classes, own.towers == its.towers,
+      own.vocabularySize >= its.vocabularySize
+    else {
+      throw TrainError.unfit(
+        folder.path, words(recipe.task, own), dataset: dataset, words(task, its))
+    }
   }
 }
 

@@ -2,7 +2,7 @@ import Datasets
 
 /// The three splits a run reads, and what is known of them.
 ///
-/// A run that learns hidden tokens reads the training split alone: it is measured on its first examples.
+/// A run that learns hidden tokens reads the training split alone: it is measured on a sample of it.
 public final class RunData {
   /// The database.
   public let database: String
@@ -44,12 +44,14 @@ public final class RunData {
     task = recipe.task
   }
 
-  /// What trivial rules learned on the training split reach on another.
-  func baselines(on split: SplitReader) throws -> BaselineScores {
+  /// What trivial rules learned on the training split reach on another, or on so many examples of it.
+  func baselines(on split: SplitReader, limit: Int? = nil) throws -> BaselineScores {
     if isMasked { return BaselineScores(majority: try tokenMajority()) }
     let fitted = try rules ?? Baselines(train, task)
     rules = fitted
-    return BaselineScores(try fitted.measure(on: split))
+    return BaselineScores(
+      try fitted.measure(
+        on: split, at: limit.map { EvaluationPlan.sample($0, of: split.count) }))
   }
 
   /// Right predictions on a split against the first-token rule of ListOps; nil for other tasks.
@@ -62,7 +64,7 @@ public final class RunData {
   /// The share of the most frequent symbol among those that hidden tokens are measured on.
   private func tokenMajority() throws -> Double {
     var counts = [Int](repeating: 0, count: 256)
-    for position in 0..<min(validationLimit ?? .max, train.count) {
+    for position in EvaluationPlan.sample(validationLimit, of: train.count) {
       try train.withParts(at: position) { parts in
         for symbols in parts { for symbol in symbols { counts[Int(symbol)] += 1 } }
       }

@@ -69,12 +69,18 @@ public struct RunFolder: Sendable, Equatable {
     return folder
   }
 
-  /// The recipe that the run was made with.
+  /// The recipe that the run was made with, and what has changed in it that may change.
+  ///
+  /// - Throws: `configurationDiffers` when the file was edited.
   public func recipe() throws -> Recipe {
     guard let bytes = FileManager.default.contents(atPath: recipePath),
       let text = String(data: bytes, encoding: .utf8)
     else { throw TrainError.notARun(path) }
-    return try Recipe(yaml: text, name: recipePath)
+    let recipe = try Recipe(yaml: text, name: recipePath)
+    if let identity = RunIdentity.read(self) {
+      try recipe.requireUnedited(identity, text, path: recipePath)
+    }
+    return recipe
   }
 
   /// The folder of a step's checkpoint.

@@ -1,21 +1,17 @@
 import Datasets
 import Foundation
 
-/// Everything a run writes while it goes on: metrics, TensorBoard events, rows of the index.
+/// Everything that a run writes into its folder while it goes on: metrics, TensorBoard events, words.
 struct RunLogs {
   private let metrics: MetricsLog
   private let events: TensorBoardLog
   private let text: AppendLog
-  private let table: RunTable
-  private let run: String
 
-  init(_ folder: RunFolder, resumingAfter step: Int, table: RunTable) throws {
+  init(_ folder: RunFolder, resumingAfter step: Int) throws {
     metrics = try MetricsLog(at: folder.metricsPath, resumingAfter: step)
     events = try TensorBoardLog(
       at: folder.eventsPath, resumingAfter: step, time: Date().timeIntervalSince1970)
     text = try AppendLog(at: folder.logPath)
-    self.table = table
-    run = folder.name
   }
 
   func step(_ line: MetricsLine) throws {
@@ -28,8 +24,6 @@ struct RunLogs {
       step: step, split: split, loss: found.loss, accuracy: found.accuracy.value, seconds: seconds)
     try metrics.append(line, durable: true)
     try events.append(line, time: Date().timeIntervalSince1970)
-    try table.record(
-      [("loss", found.loss), ("accuracy", found.accuracy.value)], of: run, step: step, split: split)
     let percent = String(format: "%.2f", found.accuracy.value * 100)
     try text.append("step \(step)  \(split)  accuracy \(percent) %  loss \(found.loss)")
   }

@@ -135,8 +135,8 @@ public struct RunResult: Codable, Sendable, Equatable {
     self.validationMajority = validationMajority
   }
 
-  /// The failure that the state stands for; nil when the run finished.
-  public var failure: TrainError? {
+  /// What is to be said of a run that stayed on its plateau; nil of one that finished.
+  public var plateau: TrainError? {
     guard state == .plateau else { return nil }
     return .plateau(
       run, best: percent(best.validation ?? 0), majority: validationMajority.map(percent))
@@ -156,6 +156,21 @@ public struct RunResult: Codable, Sendable, Equatable {
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     return FileManager.default.contents(atPath: "\(folder.path)/result.json")
       .flatMap { try? decoder.decode(RunResult.self, from: $0) }
+  }
+}
+
+extension RunFolder {
+  /// The result of a recipe that has done all its steps, nil of one that has not.
+  ///
+  /// - Throws: `configurationDiffers` when the dataset of the database is not what the run was made with.
+  public func result(of recipe: Recipe, in database: String) throws -> RunResult? {
+    guard let result = RunResult.read(self), result.step == recipe.train.numTrainSteps else {
+      return nil
+    }
+    let summary = try DatasetStore(at: database).datasets().first { $0.name == recipe.data.dataset }
+    try require(data: summary?.contentDigest ?? "", dataset: recipe.data.dataset)
+    indexIfMissing(in: database)
+    return result
   }
 }
 

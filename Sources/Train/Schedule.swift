@@ -10,9 +10,12 @@ import Foundation
 /// - `rsqrt_normalized_decay`: sqrt(W) / sqrt(max(t, W))
 /// - `cosine_decay`: (1 + cos(pi p)) / 2 with p = max(0, (t - W) / T) mod 1
 /// - `linear_decay`: 1 until t = W, then (T - t) / (T - W), 0 from t = T on
+/// - `one_cycle`: from 1/25 at step 1 in a straight line to 1 at step W, down to 1/250,000 at step T:
+///   `torch.optim.lr_scheduler.OneCycleLR` with its defaults and a linear course, which cycles Adam's
+///   beta1 too
 ///
 /// Tay et al. 2020, arXiv 2011.04006; the released `train_utils.create_learning_rate_scheduler`.
-/// Deviation: `linear_decay` is not in the release; the small configuration of later work uses it.
+/// Deviation: `linear_decay` and `one_cycle` are not in the release; later work uses them.
 public struct Schedule: Sendable, Equatable {
   /// One factor of the product.
   public enum Factor: String, Sendable, CaseIterable {
@@ -28,6 +31,8 @@ public struct Schedule: Sendable, Equatable {
     case cosineDecay = "cosine_decay"
     /// A straight line down to 0 at the last step.
     case linearDecay = "linear_decay"
+    /// Up and down in straight lines.
+    case oneCycle = "one_cycle"
   }
 
   /// The factors in the order given.
@@ -75,6 +80,19 @@ public struct Schedule: Sendable, Equatable {
     factors.reduce(1) { $0 * value(of: $1, at: Double(step)) }
   }
 
+  /// Adam's beta1 of a step, counted from 1, under `one_cycle`: .95 at the ends of the cycle, .85 at its
+  /// top; nil under other factors, which leave it alone.
+  public func beta1(at step: Int) -> Double? {
+    factors.contains(.oneCycle) ? 0.95 - 0.1 * height(at: Double(step)) : nil
+  }
+
+  /// How high in the cycle a step is: 0 at step 1, 1 at the end of the warm-up, 0 at the last step.
+  private func height(at step: Double) -> Double {
+    let top = Double(warmup)
+    if step <= top { return warmup > 1 ? (step - 1) / (top - 1) : 1 }
+    return max(0, (Double(steps) - step) / max(1, Double(steps) - top))
+  }
+
   private func value(of factor: Factor, at step: Double) -> Double {
     let warmup = Double(self.warmup)
     switch factor {
@@ -88,6 +106,9 @@ public struct Schedule: Sendable, Equatable {
     case .linearDecay:
       guard step > warmup else { return 1 }
       return max(0, (Double(steps) - step) / max(1, Double(steps) - warmup))
+    case .oneCycle:
+      let low = step <= warmup ? 1 / 25.0 : 1 / 250_000.0
+      return low + (1 - low) * height(at: step)
     }
   }
 }

@@ -73,7 +73,7 @@ public struct Sweep: Sendable {
   /// Resolves every recipe before anything is trained.
   ///
   /// - Throws: `usage` for a task without a dataset that was named, an unknown model, a recipe that
-  ///   cannot be resolved, or a grid that is none.
+  ///   cannot be resolved, or a grid that is none; `configurationDiffers` for a run of other data.
   public init(_ request: Request) throws {
     guard request.seeds >= 1, request.seeds <= 1000 else {
       throw TrainError.badSeeds(request.seeds)
@@ -100,6 +100,11 @@ public struct Sweep: Sendable {
     var seen: Set<String> = []
     for trial in trials where !seen.insert(trial.folder.path).inserted {
       throw TrainError.gridRepeats(trial.point)
+    }
+    let digests = try DatasetStore(at: request.database).datasets()
+      .reduce(into: [:]) { $0[$1.name] = $1.contentDigest }
+    for trial in trials {
+      try trial.folder.require(data: digests[trial.dataset] ?? "", dataset: trial.dataset)
     }
     self.trials = Sweep.seedBySeed(trials)
     self.unfit = unfit
@@ -169,8 +174,7 @@ public struct Sweep: Sendable {
     for axis in grid {
       let parts = axis.split(separator: "=", maxSplits: 1)
       guard parts.count == 2, !parts[0].isEmpty else { throw TrainError.badGrid(axis) }
-      let values = parts[1].split(separator: ",", omittingEmptySubsequences: false)
-        .map { $0.trimmingCharacters(in: .whitespaces) }
+      let values = Sweep.values(of: parts[1])
       guard !values.contains(""), Set(values).count == values.count else {
         throw TrainError.badGrid(axis)
       }
@@ -178,5 +182,20 @@ public struct Sweep: Sendable {
       guard points.count <= 10_000 else { throw TrainError.badGrid(axis) }
     }
     return points
+  }
+
+  /// The values of an axis, cut at commas outside brackets.
+  private static func values(of text: Substring) -> [String] {
+    var values = [""]
+    var depth = 0
+    for letter in text {
+      depth += "[{".contains(letter) ? 1 : "]}".contains(letter) ? -1 : 0
+      if letter == ",", depth == 0 {
+        values.append("")
+      } else {
+        values[values.count - 1].append(letter)
+      }
+    }
+    return values.map { $0.trimmingCharacters(in: .whitespaces) }
   }
 }

@@ -156,11 +156,36 @@ extension TrainError {
   }
 
   /// The dataset is another one than the run was trained on.
-  static func dataDiffers(_ run: String, dataset: String) -> TrainError {
+  static func dataDiffers(_ run: String, dataset: String, digest: String, own: String)
+    -> TrainError
+  {
     TrainError(
       .configurationDiffers,
-      "\(dataset) has another content digest than the data \(run) was trained on", path: run,
-      next: "name the database it was trained on with --db")
+      "\(run) was made with data \(own.prefix(12)), but \(dataset) is now \(digest.prefix(12))",
+      path: run,
+      next: "name the database it was trained on with --db, or train anew into another folder: --out")
+  }
+
+  /// The recipe of a run was changed by hand.
+  static func recipeEdited(_ path: String, _ differences: [String]) -> TrainError {
+    TrainError(
+      .configurationDiffers,
+      "\(path) is not what the run began with: \(differences.joined(separator: "; "))", path: path,
+      next: "put the old values back, or train anew with: lra-train --recipe \(path) --out OTHER")
+  }
+
+  /// The database that a run was made from is gone.
+  static func noDatabase(_ run: String, _ database: String) -> TrainError {
+    TrainError(
+      .usage, "\(run) was made from \(database), which is not there, nor beside the run", path: run,
+      next: "name the database with --db")
+  }
+
+  /// A dataset that a run's model does not take.
+  static func unfit(_ run: String, _ own: String, dataset: String, _ other: String) -> TrainError {
+    TrainError(
+      .usage, "\(run) was trained on \(own); \(dataset) is \(other)", path: run,
+      next: "name a dataset of the same task, classes and symbols")
   }
 
   /// `resume --steps` asks for fewer steps than are done.

@@ -18,6 +18,8 @@ public final class Trainer {
     case evaluated(step: Int, Evaluation, isBest: Bool)
     /// A checkpoint is on the disk.
     case saved(step: Int)
+    /// The index cannot be written; the rows stay in the run's folder until it can.
+    case rowsWait(why: String)
   }
 
   /// The state of a run after a step.
@@ -59,6 +61,8 @@ public final class Trainer {
   private let baselineBytes: Int
   private var state: CheckpointState
   private var meter = Meter()
+  /// Whether it was said that the index cannot be written.
+  private var saidRowsWait = false
 
   /// Prepares a new run, or goes on with the last checkpoint of one that exists.
   ///
@@ -87,11 +91,9 @@ public final class Trainer {
       step: 0, evaluated: nil,
       loader: .init(seed: recipe.train.randomSeed, epoch: 0, position: 0),
       best: nil, recipeSha256: recipe.digestText, dataDigest: data.digest)
+    try folder.require(data: data.digest, dataset: recipe.data.dataset)
     if let last = folder.checkpointSteps().last {
       let checkpoint = try Checkpoint.open(folder, step: last)
-      guard checkpoint.state.dataDigest == data.digest else {
-        throw TrainError.dataDiffers(folder.path, dataset: recipe.data.dataset)
-      }
       try checkpoint.restore(runner.network.parameters)
       try checkpoint.restore(updater.adam, updater.pruner)
       state = checkpoint.state
@@ -120,10 +122,9 @@ public final class Trainer {
       try train(nil, isStopped, report)
       return try test(nil, isStopped)
     }
-    let table = RunTable(at: data.database)
-    try table.begin(record(.running), resumingAfter: state.step)
-    let logs = try RunLogs(folder, resumingAfter: state.step, table: table)
+    let logs = try RunLogs(folder, resumingAfter: state.step)
     do {
+      try stand(.running, logs, report)
       try logs.note(
         "\(folder.name) from step \(state.step) on \(machine), data \(data.digest), recipe \(recipe.digestText)"
       )
@@ -133,19 +134,47 @@ public final class Trainer {
       }
       try train(logs, isStopped, report)
       let result = try test(logs, isStopped)
-      try table.set(result.state, of: folder.name)
       if let left = result.nonzeroParameters {
         try logs.note("\(left) of \(result.parameters) weights are not zero")
       }
       try logs.note("\(result.state.rawValue) at step \(state.step)")
       try result.save(in: folder)
+      try stand(result.state, logs, report)
       return result
     } catch {
       let diverged = (error as? TrainError)?.code == .diverged
-      try table.set(diverged ? .diverged : .interrupted, of: folder.name)
       try logs.note("\(error)".replacing("\n", with: "; "))
+      try stand(diverged ? .diverged : .interrupted, logs, report)
       throw error
     }
+  }
+
+  /// Says how the run stands: in its folder, then in the index when that can be written.
+  private func stand(
+    _ runState: RunRecord.State, _ logs: RunLogs, _ report: (Event) -> Void
+  ) throws {
+    let known = RunIdentity.read(folder)
+    let identity = RunIdentity(
+      database: URL(fileURLWithPath: data.database).resolvingSymlinksInPath().path,
+      dataset: recipe.data.dataset, dataDigest: data.digest,
+      recipe: known?.recipe ?? recipe.yaml,
+      recipeSha256: known?.recipeSha256 ?? recipe.digestText, seed: recipe.train.randomSeed,
+      machine: machine.description, state: runState)
+    try identity.save(in: folder)
+    // The end may wait a moment, training may not.
+    try follow(logs, patience: runState == .running ? 0.2 : 2, report)
+  }
+
+  /// Writes the rows of the index that are missing there; training never ends because of it.
+  private func follow(
+    _ logs: RunLogs?, patience: Double = 0.2, _ report: (Event) -> Void
+  ) throws {
+    guard runner.group.rank == 0,
+      let why = folder.index(in: data.database, patience: patience), !saidRowsWait
+    else { return }
+    saidRowsWait = true
+    try logs?.note("rows of the index wait: \(why)")
+    report(.rowsWait(why: why))
   }
 
   // MARK: The loop
@@ -209,9 +238,11 @@ public final class Trainer {
     else { return try stopIfCancelled({ true }, report) }
     let validation = CheckpointState.Validation(
       step: state.step, accuracy: found.accuracy.value, loss: found.loss)
-    // A checkpoint with weights that are still to go is none to choose.
+    // A checkpoint that is not fully pruned cannot be the best.
     let isBest =
-      state.step >= recipe.firstPrunedStep && recipe.eval.prefers(found, to: state.best)
+      state.step >= recipe.firstPrunedStep
+      && Double(state.step) > recipe.eval.selectAfter * Double(recipe.train.numTrainSteps)
+      && recipe.eval.prefers(found, to: state.best)
     state.evaluated = validation
     if isBest { state.best = validation }
     try logs?.evaluation(
@@ -219,6 +250,7 @@ public final class Trainer {
       seconds: (ContinuousClock.now - clock).seconds)
     report(.evaluated(step: state.step, found, isBest: isBest))
     if isBest { try save(report) }
+    try follow(logs, report)
   }
 
   private func save(_ report: (Event) -> Void) throws {
@@ -251,16 +283,19 @@ public final class Trainer {
   // MARK: The end
 
   private func test(_ logs: RunLogs?, _ isCancelled: () throws -> Bool) throws -> RunResult {
-    let last = try testScore(step: state.step, isCancelled)
     let split = data.isMasked ? "masked" : "test"
-    try logs?.evaluation(last.test, split: split, step: state.step, seconds: nil)
-    var best = last
+    // The earlier step first: readers of event files drop steps that go back.
+    var earlier: TestScore?
     if let step = state.best?.step, step != state.step {
-      best = try testScore(step: step, isCancelled)
-      try logs?.evaluation(best.test, split: split, step: step, seconds: nil)
+      let score = try testScore(step: step, isCancelled)
+      try logs?.evaluation(score.test, split: split, step: step, seconds: nil)
+      earlier = score
     }
+    let last = try testScore(step: state.step, isCancelled)
+    try logs?.evaluation(last.test, split: split, step: state.step, seconds: nil)
+    let best = earlier ?? last
     let validation = state.best?.accuracy ?? 0
-    let majority = try data.baselines(on: data.validation).majority
+    let majority = try data.baselines(on: data.validation, limit: data.validationLimit).majority
     let count = min(data.validationLimit ?? .max, data.validation.count)
     let counted = Accuracy(correct: Int((validation * Double(count)).rounded()), count: count)
     let nonzero = try updater.pruner.map { _ in try runner.network.parameters.nonzeroCount() }
@@ -309,14 +344,6 @@ public final class Trainer {
     progress.secondsLeft =
       Double(progress.steps - progress.step) / max(meter.stepsPerSecond, 1e-9)
     return progress
-  }
-
-  private func record(_ runState: RunRecord.State) -> RunRecord {
-    RunRecord(
-      name: folder.name, dataset: recipe.data.dataset, contentDigest: data.digestBytes,
-      recipe: recipe.yaml, recipeSHA256: [UInt8](recipe.digest), seed: recipe.train.randomSeed,
-      machine: machine.description, state: runState,
-      path: relativePath(folder.path, toFolderOf: data.database))
   }
 }
 

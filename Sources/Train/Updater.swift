@@ -65,11 +65,14 @@ struct Updater {
     }
     let learningRate = schedule.learningRate(at: batch.number)
     try pruner?.maskGradients()
+    if let limit = runner.recipe.optimizer.gradClipValue {
+      try clipGradientValues(parameters, limit)
+    }
     if let limit = runner.recipe.optimizer.gradClipNorm {
       try clipGradients(parameters, maxNorm: limit)
     }
     if loss.isFinite {
-      try adam.step(learningRate: learningRate)
+      try adam.step(learningRate: learningRate, beta1: schedule.beta1(at: batch.number))
       try pruner?.renewIfDue(after: batch.number, adam)
       try applyStatistics(of: effects, batch)
     }

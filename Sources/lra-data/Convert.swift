@@ -6,10 +6,17 @@ import Datasets
 struct Convert: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Make a dataset from an archive, a folder or files.",
+    discussion: Convert.belonging,
     subcommands: [
       ConvertIMDb.self, ConvertAAN.self, ConvertCIFAR10.self, ConvertRelease.self, ConvertTSV.self,
-      ConvertNpy.self,
+      ConvertJSONL.self, ConvertNpy.self,
     ])
+
+  /// What belongs to a folder or an archive, part of the help.
+  static let belonging = """
+    Of folders and archives are left out, and named: what begins with a dot or lies below such a folder, \
+    __MACOSX, backups (~, .bak, .orig, .swp, .tmp), and shards that this tool wrote.
+    """
 }
 
 /// What every conversion takes.

@@ -9,7 +9,9 @@ struct GenOptions: ParsableArguments {
   var name: String?
   @Option(help: ArgumentHelp("Examples per shard.", valueName: "n"))
   var shardExamples = 4096
-  @Option(help: ArgumentHelp("Make share i of n only; then merge.", valueName: "i/n"))
+  @Option(
+    help: ArgumentHelp("Make share i of n only; then merge.", valueName: "i/n"),
+    transform: WorkerShare.init(typed:))
   var worker = WorkerShare.all
   @OptionGroup var threads: ThreadOptions
   @Flag(help: "Say what would be made, and make nothing.")
@@ -41,11 +43,17 @@ struct GenOptions: ParsableArguments {
   }
 }
 
-extension WorkerShare: ExpressibleByArgument {
+extension WorkerShare {
   /// A share as it is typed: `2/4`.
-  public init?(argument: String) {
-    let numbers = argument.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
-    guard numbers.count == 2, let number = numbers[0], let count = numbers[1] else { return nil }
-    self.init(number: number, of: count)
+  init(typed: String) throws {
+    let numbers = typed.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
+    guard numbers.count == 2, let number = numbers[0], let count = numbers[1] else {
+      throw ValidationError("two numbers expected, as in 1/4")
+    }
+    guard count >= 1 else { throw ValidationError("there is at least 1 worker, as in 1/1") }
+    guard let share = WorkerShare(number: number, of: count) else {
+      throw ValidationError("workers count from 1: 1/\(count) to \(count)/\(count)")
+    }
+    self = share
   }
 }

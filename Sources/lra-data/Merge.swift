@@ -53,7 +53,7 @@ struct Merge: ParsableCommand {
     return
       ([
         "would copy \(Format.count(count)) of \(Format.count(plan.shards)) shards, "
-          + "\(Format.bytes(plan.bytes)), to data/\(plan.dataset); nothing was written"
+          + "\(Format.bytes(plan.bytes)), to \(common.store.dataFolder(of: plan.dataset)); nothing was written"
       ] + copied).joined(separator: "\n")
   }
 }

@@ -60,6 +60,8 @@ struct Show: ParsableCommand {
     let split: String
     let position: Int
     let label: Nullable<Int>
+    /// The name of its class; left out when classes are numbers only.
+    let labelName: String?
     let length: Int
     let tokens: [Int]
     let text: String
@@ -70,7 +72,7 @@ struct Show: ParsableCommand {
     let heading: String
 
     enum CodingKeys: CodingKey {
-      case split, position, label, length, tokens, text, meta, documents
+      case split, position, label, labelName, length, tokens, text, meta, documents
     }
 
     init(_ reader: SplitReader, at position: Int) throws {
@@ -82,6 +84,8 @@ struct Show: ParsableCommand {
       split = reader.split
       self.position = position
       self.label = Nullable(label)
+      let names = reader.classNames
+      labelName = label.flatMap { names.indices.contains($0) ? names[$0] : nil }
       length = Int(reader.lengths[position])
       self.tokens = tokens
       self.text = text
@@ -90,7 +94,9 @@ struct Show: ParsableCommand {
       let plural = length == 1 ? "token" : "tokens"
       heading =
         "\(reader.split)/\(position) · \(Format.count(length)) \(plural) · "
-        + (label.map { "label \($0)" } ?? "no label") + (about.map { " · \($0)" } ?? "")
+        + (label.map { "label \($0)" } ?? "no label")
+        + (labelName.map { " (\(Terminal.printable($0)))" } ?? "")
+        + (about.map { " · \($0)" } ?? "")
     }
 
     /// The two documents of a pair.

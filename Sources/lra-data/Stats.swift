@@ -49,7 +49,10 @@ struct Stats: ParsableCommand {
       histogram.add("\(Format.count(bin.from))–\(Format.count(bin.through))", bin.count)
     }
     var labels = Bars()
-    for label in split.labels { labels.add("\(label.label)", label.count) }
+    for label in split.labels {
+      labels.add(
+        "\(label.label)\(label.name.map { " \(Terminal.printable($0))" } ?? "")", label.count)
+    }
     var baselines = Table([.text(""), .number("")])
     for baseline in split.baselines {
       let words = baseline.name.replacing("_", with: " ")
@@ -95,11 +98,14 @@ private struct StatsJSON: Encodable {
 
   let dataset: String
   let splits: [Split]
+  /// The names of the classes from 0; left out when they are numbers only.
+  let classNames: [String]?
   let duplicatesAcrossSplits: Int
   let nearDuplicatesAcrossSplits: Nullable<Int>
 
   init(_ statistics: DatasetStatistics) {
     dataset = statistics.dataset
+    classNames = statistics.classNames.isEmpty ? nil : statistics.classNames
     duplicatesAcrossSplits = statistics.duplicatesAcrossSplits
     nearDuplicatesAcrossSplits = Nullable(statistics.nearDuplicatesAcrossSplits)
     splits = statistics.splits.map { split in

@@ -20,6 +20,8 @@ struct Work: Sendable {
   private struct Shown: Sendable {
     let json: Bool
     let quiet: Bool
+    /// Where a dataset's shards would lie.
+    let folder: @Sendable (String) -> String
   }
 
   init(
@@ -33,7 +35,9 @@ struct Work: Sendable {
     self.command = command
     self.detail = detail
     self.worker = worker
-    self.common = Shown(json: common.json, quiet: common.quiet)
+    self.common = Shown(
+      json: common.json, quiet: common.quiet,
+      folder: { [store = common.store] in store.dataFolder(of: $0) })
     line = ProgressLine(quiet: common.quiet)
   }
 
@@ -88,7 +92,19 @@ struct Work: Sendable {
       let known = manifest.map { " = \($0)" } ?? ""
       Terminal.out("content digest \(Format.digest(result.contentDigest))\(known)")
     }
-    next("lra-train \(db)")
+    next(result)
+  }
+
+  /// What to do with a dataset; one that cannot be trained on needs something else first.
+  private func next(_ result: GenerationResult) {
+    let lacking = ["train", "validation", "test"].filter { name in
+      !result.splits.contains { $0.name == name && $0.count > 0 }
+    }
+    guard !lacking.isEmpty else { return next("lra-train \(db)") }
+    let options = lacking.map { "--\($0) N" }.joined(separator: " ")
+    next(
+      "lra-train needs examples for \(lacking.joined(separator: " and ")), which \(result.dataset) lacks: "
+        + "make it again under another --name with \(options)")
   }
 
   func next(_ command: String) {
@@ -101,9 +117,21 @@ struct Work: Sendable {
     if common.json {
       return try JSONOutput.print(command: command, ConversionJSON(result))
     }
-    try print(result.generation, command, manifest: nil)
+    show(result.files)
     show(result.skipped)
     if !common.quiet { result.notes.forEach(Terminal.err) }
+    try print(result.generation, command, manifest: nil)
+  }
+
+  /// Says which file gave which split.
+  private func show(_ files: [ReadFile]) {
+    guard !common.quiet, files.count > 1 || files.contains(where: { $0.split != nil }) else {
+      return
+    }
+    for file in files.prefix(20) {
+      Terminal.err("\(file.path): \(file.split ?? "split by column or by number of the row")")
+    }
+    if files.count > 20 { Terminal.err("...; all of them with --json") }
   }
 
   func show(_ skipped: [SkippedFile]) {
@@ -119,7 +147,7 @@ struct Work: Sendable {
     let shards = "\(Format.count(result.shards)) shard\(result.shards == 1 ? "" : "s")"
     Terminal.out(
       "share \(worker) of \(result.dataset) \(made): \(shards), \(Format.bytes(result.bytes)) "
-        + "in data/\(result.dataset) · \(Format.seconds(result.seconds))")
+        + "in \(result.folder) · \(Format.seconds(result.seconds))")
     if !common.quiet {
       let own = db.split(separator: " ").dropFirst().joined(separator: " ")
       Terminal.err(
@@ -152,7 +180,7 @@ struct Work: Sendable {
         : "\(Format.count(examples)) examples",
       "\(Format.short(Double(result.tokens))) tokens",
       "\(Format.count(result.shards)) shard\(result.shards == 1 ? "" : "s"), "
-        + "\(Format.bytes(result.bytes)) in data/\(result.dataset)",
+        + "\(Format.bytes(result.bytes)) in \(result.folder)",
       Format.seconds(result.seconds) + resumed,
     ].joined(separator: " · ")
   }
@@ -192,7 +220,7 @@ struct Work: Sendable {
   private func show(_ estimate: GenerationEstimate, name: String? = nil) {
     Terminal.out(
       "would make about \(Format.short(Double(estimate.tokens))) tokens in "
-        + "\(Format.count(estimate.shards)) shards, \(Format.bytes(estimate.bytes)) in data/\(name ?? self.name), "
+        + "\(Format.count(estimate.shards)) shards, \(Format.bytes(estimate.bytes)) in \(common.folder(name ?? self.name)), "
         + "in about \(Format.seconds(estimate.seconds)); nothing was written")
   }
 }

@@ -39,6 +39,13 @@ struct ConversionJSON: Encodable {
   private let generation: GenerationJSON
   private let sources: [SourceJSON]
   private let skipped: [SkippedJSON]
+  private let files: [FileJSON]
+  private let notes: [String]
+
+  private struct FileJSON: Encodable {
+    let path: String
+    let split: Nullable<String>
+  }
 
   private struct SourceJSON: Encodable {
     let name: String
@@ -46,7 +53,7 @@ struct ConversionJSON: Encodable {
     let sha256: String
   }
 
-  private enum CodingKeys: String, CodingKey { case sources, skipped }
+  private enum CodingKeys: String, CodingKey { case sources, skipped, files, notes }
 
   init(_ result: ConversionResult) {
     generation = GenerationJSON(result.generation)
@@ -54,6 +61,8 @@ struct ConversionJSON: Encodable {
       SourceJSON(name: $0.name, bytes: $0.bytes, sha256: Digest.hex($0.sha256))
     }
     skipped = result.skipped.map(SkippedJSON.init)
+    files = result.files.map { FileJSON(path: $0.path, split: Nullable($0.split)) }
+    notes = result.notes
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -61,6 +70,8 @@ struct ConversionJSON: Encodable {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(sources, forKey: .sources)
     try container.encode(skipped, forKey: .skipped)
+    try container.encode(files, forKey: .files)
+    try container.encode(notes, forKey: .notes)
   }
 }
 

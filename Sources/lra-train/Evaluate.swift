@@ -2,6 +2,19 @@ import ArgumentParser
 import Console
 import Train
 
+/// How much is computed at once where nothing is trained.
+struct BatchOptions: ParsableArguments {
+  @Option(help: "Examples per batch (default: the recipe's); results do not depend on it.")
+  var batchSize: Int?
+
+  func size() throws -> Int? {
+    if let batchSize, batchSize < 1 {
+      throw Failure.usage("--batch-size \(batchSize): at least one is needed")
+    }
+    return batchSize
+  }
+}
+
 /// `lra-train eval RUN`: a checkpoint's accuracy on a split.
 struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -21,15 +34,17 @@ struct Evaluate: ParsableCommand {
     help: ArgumentHelp(
       "Another run, whose best checkpoint is compared on the same examples.", valueName: "run"))
   var against: String?
+  @OptionGroup var batches: BatchOptions
 
   func run() throws {
+    let found = try Run(folder)
+    let database = try found.database(common.namedDatabase)
     let device = try place.start()
-    let report = try Run(folder).evaluate(
-      checkpoint: checkpoint, split: split, database: common.db, dataset: dataset,
-      against: try against.map { try Run($0) }, device: device)
+    let report = try found.evaluate(
+      checkpoint: checkpoint, split: split, database: database, dataset: dataset,
+      against: try against.map { try Run($0) }, batchSize: batches.size(), device: device)
     if common.json { return try JSONOutput.print(command: "eval", report) }
     printEvaluation(report, step: report.step)
-    Terminal.err(
-      "Next: lra-train predict \(folder) --split \(split) --out logits.npy --db \(common.db)")
+    Terminal.err("Next: lra-train predict \(shellQuoted(folder)) --split \(split) --out logits.npy")
   }
 }

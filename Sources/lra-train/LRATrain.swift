@@ -33,9 +33,17 @@ struct LRATrain: ParsableCommand {
 
 /// What every command takes.
 struct CommonOptions: ParsableArguments {
-  @Option(help: "The database that lra-data made.") var db = "data.sqlite"
+  @Option(
+    name: .customLong("db"),
+    help: ArgumentHelp(
+      "The database that lra-data made (default: data.sqlite, of a run the one it was made from).",
+      valueName: "db"))
+  var namedDatabase: String?
   @Flag(help: "Print one JSON object instead of text.") var json = false
   @Flag(help: "Print no progress.") var quiet = false
+
+  /// The database that is named, else data.sqlite in this folder.
+  var db: String { namedDatabase ?? "data.sqlite" }
 }
 
 /// Where computing happens.

@@ -14,15 +14,19 @@ struct Predict: ParsableCommand {
   @Option(help: "train, validation or test.") var split = "test"
   @Option(help: "best, last or a step.") var checkpoint = "best"
   @Option(help: "The file to write.") var out = "logits.npy"
+  @OptionGroup var batches: BatchOptions
 
   @Flag(name: .customLong("dry-run"), help: "Say what would be written and stop.") var dryRun =
     false
 
   func run() throws {
     if dryRun { return try printPlan() }
+    let found = try Run(folder)
+    let database = try found.database(common.namedDatabase)
     let device = try place.start()
-    let prediction = try Run(folder).predict(
-      checkpoint: checkpoint, split: split, to: out, database: common.db, device: device)
+    let prediction = try found.predict(
+      checkpoint: checkpoint, split: split, to: out, database: database,
+      batchSize: batches.size(), device: device)
     if common.json { return try JSONOutput.print(command: "predict", prediction) }
     Terminal.out(
       "\(prediction.out)  \(Format.count(prediction.shape[0])) x \(prediction.shape[1]) float32  "

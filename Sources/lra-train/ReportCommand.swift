@@ -13,6 +13,8 @@ struct ReportCommand: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
   @Option(help: "The folder of the page.") var out = "report"
+  @Option(help: "Folder of runs, for those whose rows the index does not have yet.") var runs =
+    "runs"
   @Option(
     parsing: .singleValue,
     help: ArgumentHelp(
@@ -28,8 +30,13 @@ struct ReportCommand: ParsableCommand {
 
   func run() throws {
     let outcome = try Report(
-      database: common.db, out: out, benches: bench, reproductions: reproduction
+      database: common.db, out: out, runs: runs, benches: bench, reproductions: reproduction
     ).write(dryRun: dryRun)
+    if !outcome.stale.isEmpty {
+      Terminal.err(
+        "not shown, since their data is not what \(common.db) holds now: "
+          + outcome.stale.joined(separator: ", "))
+    }
     if common.json { return try JSONOutput.print(command: "report", outcome) }
     Terminal.out(
       "\(dryRun ? "would write " : "")\(outcome.out)  \(Format.count(outcome.runs)) runs  "

@@ -25,10 +25,13 @@ struct Resume: ParsableCommand {
       return wanted == found.recipe.train.numTrainSteps ? found : try found.extended(to: wanted)
     }
     try found.recipe.check()
-    if let result = RunResult.read(found.folder), result.step == found.recipe.train.numTrainSteps {
-      return try RunPrinter(common, found.recipe, rank: group.rank).alreadyDone(result)
+    let database = try found.database(common.namedDatabase)
+    let printer = RunPrinter(common, found.recipe, database: database, rank: group.rank)
+    if let result = try found.folder.result(of: found.recipe, in: database) {
+      return try printer.alreadyDone(result)
     }
-    try train(found.recipe, in: found.folder, common, device: device, group: group)
+    try train(
+      found.recipe, in: found.folder, database: database, printer, device: device, group: group)
   }
 
   private func printPlan(_ found: Run) throws {

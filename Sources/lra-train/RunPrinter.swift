@@ -6,13 +6,15 @@ import Train
 struct RunPrinter {
   private let common: CommonOptions
   private let recipe: Recipe
+  private let database: String
   private let line: ProgressLine
   /// Of several processes the first alone speaks.
   private let isSilent: Bool
 
-  init(_ common: CommonOptions, _ recipe: Recipe, rank: Int) {
+  init(_ common: CommonOptions, _ recipe: Recipe, database: String, rank: Int) {
     self.common = common
     self.recipe = recipe
+    self.database = database
     isSilent = rank > 0
     line = ProgressLine(quiet: common.quiet || isSilent)
   }
@@ -44,6 +46,10 @@ struct RunPrinter {
         "step \(Format.count(step))  validation \(Format.percent(found.accuracy.value))  "
           + "loss \(Format.fraction(found.loss, 3))\(isBest ? "  best" : "")")
     case .saved: break
+    case .rowsWait(let why):
+      if common.quiet || isSilent { return }
+      line.clear()
+      Terminal.err("\(why): the run's rows stay in its folder and are written when they can be")
     }
   }
 
@@ -56,15 +62,15 @@ struct RunPrinter {
     if isSilent { return }
     if common.json { return try JSONOutput.print(command: "train", result) }
     scores(result)
-    if result.failure != nil { return }  // which says itself what to do
-    let database = common.db == "data.sqlite" ? "" : " --db \(shellQuoted(common.db))"
+    if result.plateau != nil { return }  // which says itself what to do
     let run = shellQuoted(result.run)
     if recipe.train.objective == "masked" {
-      return Terminal.err("Next: lra-train --set train.initial=\(run)\(database)")
+      let option = database == "data.sqlite" ? "" : " --db \(shellQuoted(database))"
+      return Terminal.err("Next: lra-train --set train.initial=\(run)\(option)")
     }
     Terminal.err(
-      "Next: lra-train resume \(run) --steps \(2 * result.step)\(database)"
-        + " · lra-train report --db \(shellQuoted(common.db))")
+      "Next: lra-train resume \(run) --steps \(2 * result.step)"
+        + " · lra-train report --db \(shellQuoted(database))")
   }
 
   /// The scores of a run that was finished before; it ends as it ended then.
@@ -76,14 +82,14 @@ struct RunPrinter {
       Terminal.out("\(result.run) is finished: nothing to do")
       scores(result)
     }
-    try finish(result)
+    finish(result)
   }
 
-  /// Ends the command: a plateau is a failure, which the JSON object has said already.
-  func finish(_ result: RunResult) throws {
-    guard let failure = result.failure else { return }
-    if common.json || isSilent { throw ExitStatus(failure.code.exitCode) }
-    throw failure
+  /// Ends the command: a plateau is told on stderr, and is no failure of the command.
+  func finish(_ result: RunResult) {
+    guard let plateau = result.plateau, !isSilent else { return }
+    Terminal.err(plateau.message)
+    if let next = plateau.next { Terminal.err(next) }
   }
 
   private func scores(_ result: RunResult) {

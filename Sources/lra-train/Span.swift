@@ -21,10 +21,11 @@ struct Span: ParsableCommand {
   @Option(help: "best, last or a step.") var checkpoint = "best"
 
   func run() throws {
+    let found = try Run(folder)
+    let database = try found.database(common.namedDatabase)
     let device = try place.start()
-    let report = try Run(folder).span(
-      checkpoint: checkpoint, split: split, examples: examples, database: common.db,
-      device: device)
+    let report = try found.span(
+      checkpoint: checkpoint, split: split, examples: examples, database: database, device: device)
     if common.json { return try JSONOutput.print(command: "span", report) }
     var table = Table([.text("layer"), .number("mean"), .text("heads")])
     for (number, layer) in report.layers.enumerated() {
@@ -39,6 +40,6 @@ struct Span: ParsableCommand {
       "span \(Format.fraction(report.mean, 1)) tokens   uniform attention "
         + "\(Format.fraction(report.uniform, 1))   \(Format.count(report.examples)) sequences of "
         + "\(report.split), step \(Format.count(report.step))")
-    Terminal.err("Next: lra-train report --db \(common.db)")
+    Terminal.err("Next: lra-train report --db \(shellQuoted(database))")
   }
 }

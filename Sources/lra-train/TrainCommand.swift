@@ -46,11 +46,13 @@ struct TrainCommand: ParsableCommand {
     if dryRun { return try printPlan(resolved) }
     let (device, group) = try place.join()
     let (folder, _) = try group.firstAlone { try RunFolder.make(for: resolved, under: out) }
-    if let result = RunResult.read(folder), result.step == resolved.train.numTrainSteps {
-      return try RunPrinter(common, resolved, rank: group.rank).alreadyDone(result)
+    let printer = RunPrinter(common, resolved, database: common.db, rank: group.rank)
+    if let result = try folder.result(of: resolved, in: common.db) {
+      return try printer.alreadyDone(result)
     }
     try train(
-      resolved, in: folder, common, device: device, group: group, endWithParent: endWithParent)
+      resolved, in: folder, database: common.db, printer, device: device, group: group,
+      endWithParent: endWithParent)
   }
 
   private func printPlan(_ recipe: Recipe) throws {
@@ -71,19 +73,18 @@ struct TrainCommand: ParsableCommand {
 
 /// Trains in a folder until the end or a signal, showing progress.
 func train(
-  _ recipe: Recipe, in folder: RunFolder, _ common: CommonOptions, device: Device,
+  _ recipe: Recipe, in folder: RunFolder, database: String, _ printer: RunPrinter, device: Device,
   group: ProcessGroup, endWithParent: Bool = false
 ) throws {
   let interruption = Interruption()
   if endWithParent { interruption.endWithParent() }
-  let printer = RunPrinter(common, recipe, rank: group.rank)
-  let data = try RunData(recipe, database: common.db)
+  let data = try RunData(recipe, database: database)
   let trainer = try Trainer(recipe, in: folder, data: data, device: device, group: group)
   printer.begin(trainer, device: device, processes: group.world)
   do {
     let result = try trainer.run(isCancelled: { interruption.isRequested }, report: printer.show)
     try printer.end(result)
-    try printer.finish(result)
+    printer.finish(result)
   } catch let error as TrainError where error.code == .interrupted {
     printer.clear()
     if group.rank > 0 { throw ExitStatus(interruption.exitCode) }  // the first process says it

@@ -1,7 +1,8 @@
-import Attention
 import Foundation
-import Tensors
 import Testing
+
+@testable import Attention
+@testable import Tensors
 
 private func model(_ change: (inout ModelConfiguration) -> Void = { _ in }) -> ModelConfiguration {
   var model = ModelConfiguration()
@@ -37,6 +38,7 @@ private let sequence = (0..<61).map { 1 + ($0 * 7 + 3) % 15 }
     ("linformer", { $0.modelType = "linformer" }), ("linear", { $0.modelType = "linear" }),
     ("causal linear", { ($0.modelType, $0.causal) = ("linear", true) }),
     ("relu", { $0.activation = .relu }), ("tanh", { $0.activation = .geluTanh }),
+    ("MEAN_PADDED", { $0.classifierPool = .meanPadded }),
   ]
 
   @Test("padding changes neither logits nor gradients", arguments: forms.indices)
@@ -55,6 +57,56 @@ private let sequence = (0..<61).map { 1 + ($0 * 7 + 3) % 15 }
     }
     #expect(zip(results[0], results[1]).allSatisfy { abs($0 - $1) < 2e-5 }, "\(Self.forms[form].0)")
     #expect(results[0].contains { abs($0) > 1e-3 })
+  }
+
+  @Test("MEAN_PADDED is the mean of real tokens times their share of the power of two above")
+  func meanPadded() throws {
+    let plain = try Classifier(model(), key: RandomKey(seed: 0))
+    let padded = try Classifier(
+      model { $0.classifierPool = .meanPadded }, key: RandomKey(seed: 0))
+    let (ids, context) = (try ids([sequence], length: 70), try context([61], length: 70))
+    let (features, _) = try plain.encoder(ids, context)
+    let mean = try features.slice(0..<61, 1).sum([1]).doubles().map { $0 / 128 }
+    let (hidden, out) = (try #require(padded.hidden), padded.out)
+    let expected = try out(hidden(.from(mean.map(Float.init), [1, 16])).relu()).doubles()
+    let found = try padded(ids, context).doubles()
+    #expect(zip(found, expected).allSatisfy { abs($0 - $1) < 1e-6 })
+    let other = try plain(ids, context).doubles()
+    #expect(zip(found, other).contains { abs($0 - $1) > 1e-3 })
+  }
+
+  @Test(
+    "the padded length is the next power of two",
+    arguments: [(1, 1), (2, 2), (3, 4), (1000, 1024), (1024, 1024), (2000, 2048), (4000, 4096)])
+  func paddedLength(length: Int, padded: Int) {
+    #expect(model { $0.maxLength = length }.filledLength == padded)
+  }
+
+  @Test("the head of a pair has one hidden layer when asked")
+  func pairHead() throws {
+    let classifier = try Classifier(
+      model { ($0.numTowers, $0.pairHiddenLayers, $0.interaction) = (2, 1, .nli) },
+      key: RandomKey(seed: 0))
+    let head = classifier.parameters.filter { $0.name.hasPrefix("head.") }
+    #expect(head.map(\.name).allSatisfy { !$0.contains("hidden2") })
+    #expect(head.map(\.parameter.value.shape) == [[24, 64], [24], [10, 24], [10]])
+    let both = try ids([sequence, sequence], length: 61)
+    #expect(try classifier(both, context([61, 61], length: 61)).shape == [1, 10])
+  }
+
+  @Test(
+    "linear layers begin with the deviation of their kind",
+    arguments: zip(Linear.Beginning.allCases, [sqrt(2.0 / 96), sqrt(1.0 / 96), sqrt(1.0 / 32)]))
+  func beginnings(beginning: Linear.Beginning, deviation: Double) throws {
+    let layer = try Linear(32, 64, beginning, key: RandomKey(seed: 0))
+    let weights = try layer.weight.value.doubles()
+    let found = sqrt(weights.reduce(0) { $0 + $1 * $1 } / Double(weights.count))
+    #expect(abs(found / deviation - 1) < 0.05)
+    let bias = try #require(layer.bias).value.doubles()
+    #expect(bias.contains { $0 != 0 } == (beginning == .torch))
+    #expect(bias.allSatisfy { abs($0) <= 1 / sqrt(32) })
+    let bound = [.xavier: sqrt(6.0 / 96), .torch: sqrt(1.0 / 32)][beginning] ?? 2.28 / sqrt(32)
+    #expect(weights.allSatisfy { abs($0) <= bound } && weights.contains { abs($0) > 0.9 * bound })
   }
 
   @Test("a row's logits do not depend on its neighbours", arguments: [1, 2, 5, 33])

@@ -7,6 +7,7 @@ import Testing
 @Suite struct FusedFormsTests {
   static let cases: [(name: String, keys: [String: ConfigurationValue])] = [
     ("linear", [:]), ("linear", ["attended_padding": .bool(true)]), ("performer_relu", [:]),
+    ("linear", ["unnormalized": .bool(true)]),
     ("performer", ["nb_features": .integer(20)]), ("performer", ["kernel": .string("relu")]),
     ("performer", ["nb_features": .integer(33), "redraw_features": .bool(true)]),
     ("cosformer", [:]), ("cosformer", ["length_from_batch": .bool(true)]), ("taylor", [:]),
@@ -14,6 +15,8 @@ import Testing
     ("nystromformer", ["num_landmarks": .integer(7)]),
     ("nystromformer", ["num_landmarks": .integer(90), "conv_kernel_size": .integer(0)]),
     ("nystromformer", ["num_landmarks": .integer(9), "segments_from_batch": .bool(true)]),
+    ("nystromformer", ["num_landmarks": .integer(16), "filled_rows": .bool(true)]),
+    ("nystromformer", ["num_landmarks": .integer(128), "filled_rows": .bool(true)]),
   ]
 
   private func mixer(_ index: Int, causal: Bool) throws -> any Mixer {

@@ -97,6 +97,59 @@ import Testing
     #expect(try found != mixers[1](x, part, layer: 0).floats())
   }
 
+  @Test("layers that share a projection have one in the checkpoint and add up its gradient")
+  func shared() throws {
+    var configuration = model(maxLength: 9)
+    (configuration.modelType, configuration.embDim) = ("linformer", 16)
+    let build = { (shared: Bool, recompute: Bool) in
+      configuration.recompute = recompute
+      configuration.attention = [
+        "low_rank_features": .integer(4), "per_head": .bool(true),
+        "shared_by_layers": .bool(shared),
+      ]
+      return try StandardEncoder(configuration, key: RandomKey(seed: 1))
+    }
+    let named = { (encoder: StandardEncoder) in
+      encoder.parameters.filter { $0.name.hasSuffix("linformer.projection") }
+    }
+    let ids = try Tensor.from([3, 1, 4, 1, 5, 9, 2, 0, 0].map { Int64($0) }, [1, 9])
+    for recompute in [false, true] {
+      let (one, two) = (try build(true, recompute), try build(false, recompute))
+      #expect(named(one).map(\.name) == ["blocks.0.attn.linformer.projection"])
+      #expect(named(one)[0].parameter.value.shape == [2, 4, 9])
+      #expect(named(two).count == 2)
+      try withoutGradient {
+        try named(two)[1].parameter.value.copy(from: named(two)[0].parameter.value)
+      }
+      var results: [[Double]] = []
+      for encoder in [one, two] {
+        let out = try encoder(ids, Inputs.context([7], 9, training: recompute)).0.slice(0..<7, 1)
+        try (out * Inputs.fill([1, 7, 16], 1.3, 0.4).to(.float32)).sum().backward()
+        let gradients = try named(encoder).map { try #require($0.parameter.value.gradient) }
+        let sum = try gradients.dropFirst().reduce(gradients[0]) { try $0 + $1 }
+        results.append(try out.doubles() + sum.doubles())
+      }
+      #expect(difference(results[0], results[1]) < 1e-5)
+      #expect(results[0].suffix(72).contains { abs($0) > 1e-3 })
+    }
+  }
+
+  @Test("a projection begins with 1/k or 0.02², and stays as it is where it is not trained")
+  func beginnings() throws {
+    let mixer = { (keys: Linformer.Configuration) in
+      try Linformer(keys, self.model(maxLength: 400), key: RandomKey(seed: 1))
+    }
+    let variance = { (linformer: Linformer) in
+      let values = try linformer.projection.value.doubles()
+      return values.reduce(0) { $0 + $1 * $1 } / Double(values.count)
+    }
+    let usual = try mixer(.init(lowRankFeatures: 50))
+    #expect(abs(try variance(usual) * 50 - 1) < 0.05)
+    let small = try mixer(.init(lowRankFeatures: 50, smallInit: true, untrained: true))
+    #expect(abs(try variance(small) / 4e-4 - 1) < 0.05)
+    #expect(usual.projection.kind == .weight && small.projection.kind == .buffer)
+  }
+
   @Test("k below 1 and an unknown key are refused")
   func badConfiguration() {
     var configuration = model(maxLength: 8)

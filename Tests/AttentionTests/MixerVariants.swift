@@ -5,7 +5,10 @@ extension MixerCase {
   ///
   /// A mechanism without an entry is tested with its defaults.
   static let variants: [String: [[String: ConfigurationValue]]] = [
-    "linformer": [["low_rank_features": .integer(6)]],
+    "linformer": [
+      ["low_rank_features": .integer(6)],
+      ["low_rank_features": .integer(5), "per_head": .bool(true)],
+    ],
     "local": [
       ["block_size": .integer(4)],
       ["block_size": .integer(5), "blocks_before": .integer(1), "blocks_after": .integer(2)],
@@ -40,10 +43,14 @@ extension MixerCase {
     "performer": [
       ["nb_features": .integer(16)],
       ["nb_features": .integer(10), "ortho_scaling": .integer(1), "redraw_features": .bool(true)],
+      ["nb_features": .integer(12), "projection_maxima": .bool(true), "eps": .number(1e-3)],
+      ["nb_features": .integer(12), "scaled_twice": .bool(true), "filled_rows": .bool(true)],
     ],
+    "linear": [[:], ["unnormalized": .bool(true)]],
     "nystromformer": [
       ["num_landmarks": .integer(5), "conv_kernel_size": .integer(5)],
       ["num_landmarks": .integer(40), "conv_kernel_size": .integer(0)],
+      ["num_landmarks": .integer(16), "filled_rows": .bool(true)],
     ],
     "luna": [
       ["projected_length": .integer(3)],
@@ -91,18 +98,32 @@ extension MixerCase {
     ],
     "longformer": [["window": .integer(6), "uneven_window": .bool(true)]],
     "bigbird": [["block_size": .integer(4), "attended_filling": .bool(true)]],
-    "reformer": [["chunk_length": .integer(4), "unmasked": .bool(true)]],
+    "reformer": [
+      ["chunk_length": .integer(4), "unmasked": .bool(true)],
+      [
+        "chunk_length": .integer(4), "across_buckets": .bool(true), "unit_logits": .bool(true),
+        "filled_rows": .bool(true), "count_pairs_once": .bool(false), "unbiased": .bool(true),
+      ],
+    ],
     "sinkhorn": [["block_size": .integer(4), "unsorted_sum": .bool(true)]],
     "linear": [["attended_padding": .bool(true)]],
     "performer": [
-      ["nb_features": .integer(16), "haar": .bool(false), "attended_padding": .bool(true)]
+      ["nb_features": .integer(16), "haar": .bool(false), "attended_padding": .bool(true)],
+      [
+        "nb_features": .integer(16), "projection_maxima": .bool(true), "batch_maximum": .bool(true),
+        "filled_rows": .bool(true),
+      ],
     ],
     "performer_relu": [["attended_padding": .bool(true)]],
     "nystromformer": [
       [
         "num_landmarks": .integer(5), "segments_from_batch": .bool(true),
         "global_init": .bool(true),
-      ]
+      ],
+      [
+        "num_landmarks": .integer(8), "filled_rows": .bool(true), "global_init": .bool(true),
+        "uniform_conv_init": .bool(true),
+      ],
     ],
     "cosformer": [["length_from_batch": .bool(true)]],
     "fnet": [["length_from_batch": .bool(true)]],

@@ -176,8 +176,33 @@ import Testing
     #expect(difference(Array(global[..<4]), alone) > 1e-2)
   }
 
+  @Test("the convolution begins with a normal of variance 1/K, or as torch's within 1/√K")
+  func filters() throws {
+    let values = { (uniform: Bool) in
+      let mixers = try (0..<200).map { seed in
+        var model = ModelConfiguration()
+        (model.embDim, model.qkvDim) = (8, 8)
+        return try Nystromformer(
+          .init(uniformConvInit: uniform), model, key: RandomKey(seed: seed))
+      }
+      return try mixers.flatMap { try #require($0.convolution).value.doubles() }
+    }
+    let (normal, uniform) = (try values(false), try values(true))
+    let variance = { (x: [Double]) in x.reduce(0) { $0 + $1 * $1 } / Double(x.count) }
+    #expect(abs(variance(normal) * 35 - 1) < 0.05)
+    #expect(abs(variance(uniform) * 35 - 1.0 / 3) < 0.02)
+    let bound = 1 / 35.0.squareRoot()
+    #expect(uniform.allSatisfy { abs($0) <= bound } && normal.contains { abs($0) > bound })
+  }
+
   @Test("sizes that make no sense are refused")
   func badConfiguration() {
+    #expect(throws: AttentionError.self) {
+      try nystromformer(6, maxLength: 30) { $0.filledRows = true }
+    }
+    #expect(throws: AttentionError.self) {
+      try nystromformer(8, maxLength: 30) { ($0.filledRows, $0.segmentsFromBatch) = (true, true) }
+    }
     #expect(throws: AttentionError.self) { try nystromformer(0, maxLength: 8) }
     #expect(throws: AttentionError.self) { try nystromformer(4, maxLength: 8, conv: 4) }
     #expect(throws: AttentionError.self) { try nystromformer(4, maxLength: 8, iterations: 0) }

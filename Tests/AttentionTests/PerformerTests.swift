@@ -219,5 +219,9 @@ import Testing
   func badConfiguration() {
     #expect(throws: AttentionError.self) { try performer(0) }
     #expect(throws: AttentionError.self) { try performer(8) { $0.orthoScaling = 2 } }
+    #expect(throws: AttentionError.self) { try performer(8) { $0.eps = -1 } }
+    #expect(throws: AttentionError.self) {
+      try performer(8) { ($0.filledRows, $0.attendedPadding) = (true, true) }
+    }
   }
 }

@@ -139,6 +139,16 @@ import Testing
     #expect(found.allSatisfy { (0..<Int64(most)).contains($0) } && Set(found).count > 10)
   }
 
+  @Test("with filled rows the number of buckets is that of transformers' code")
+  func bucketsOfFilledRows() {
+    let known = [(2000, [64]), (4000, [128]), (1024, [32]), (16384, [16, 32]), (64, [])]
+    for (length, factors) in known {
+      var model = ModelConfiguration()
+      model.maxLength = length
+      #expect(Reformer.factors(.init(filledRows: true), model) == factors, "\(length)")
+    }
+  }
+
   @Test("rotations are new in training, by the step's key, and fixed in evaluation")
   func rotations() throws {
     let mixer = try reformer(chunk: 4, buckets: 8)
@@ -229,5 +239,14 @@ import Testing
     #expect(throws: AttentionError.self) { try reformer(chunk: 4, hashes: 0) }
     #expect(throws: AttentionError.self) { try reformer(chunk: 4, buckets: 3) }
     #expect(throws: AttentionError.self) { try reformer(chunk: 4, causal: true, unmasked: true) }
+    let model = ModelConfiguration()
+    for once in [false, true] {
+      var causal = model
+      causal.causal = !once
+      let keys = Reformer.Configuration(countPairsOnce: once, acrossBuckets: true)
+      #expect(throws: AttentionError.self) {
+        try Reformer(keys, causal, key: RandomKey(seed: 0))
+      }
+    }
   }
 }

@@ -159,7 +159,7 @@ enum Small {
       #expect(
         Small.error { try folder.store.open(dataset: "small", split: "train") }?.code == .failure)
     }
-    try Data("x".utf8).write(
+    try Data(NpyHeader.header(count: 5).prefix(90)).write(
       to: URL(fileURLWithPath: folder.path + "/data/small/.train-00000.npy.1-a.partial"))
     let result = try Small.make(folder.store, Small.options(2))
     #expect(result.state != .complete || error == nil)

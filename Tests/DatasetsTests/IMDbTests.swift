@@ -149,7 +149,7 @@ private func texts(_ store: DatasetStore, _ split: String) throws -> [String] {
     #expect(
       result.skipped == [
         SkippedFile(
-          path: "aclImdb/train/pos/._3_8.txt", reason: "its name is not ID_RATING.txt"),
+          path: "aclImdb/train/pos/._3_8.txt", reason: "its name begins with a dot"),
         SkippedFile(path: "aclImdb/train/pos/999_8.txt", reason: "it is empty"),
       ])
     var half = TestArchive()

@@ -26,7 +26,8 @@ func smallFolder() throws -> TemporaryFolder {
 func contents(_ folder: TemporaryFolder, _ dataset: String) throws -> [String: Data] {
   let path = folder.file("data/\(dataset)")
   var contents: [String: Data] = [:]
-  for name in try FileManager.default.contentsOfDirectory(atPath: path) where name != "quarantine" {
+  for name in try FileManager.default.contentsOfDirectory(atPath: path)
+  where name != "quarantine" && name != ".database" {
     contents[name] = FileManager.default.contents(atPath: "\(path)/\(name)")
   }
   contents["digest"] = Data(try digest(folder).utf8)

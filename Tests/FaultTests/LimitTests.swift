@@ -61,13 +61,13 @@ struct LimitTests {
     return running
   }
 
-  @Test("SIGHUP exits 143; the same command goes on")
+  @Test("SIGHUP exits 129; the same command goes on")
   func hangup() throws {
     let folder = try TemporaryFolder()
     let running = try started(folder)
     running.send(SIGHUP)
     let outcome = try running.wait()
-    #expect(outcome.exit == 143, "\(outcome.error)")
+    #expect(outcome.exit == 129, "\(outcome.error)")
     #expect(outcome.error.contains("Resume with the same command: lra-data gen listops"))
     #expect(try Program.lraData.run(several, in: folder.path).exit == 0)
     #expect(try contents(folder, "listops-2k") == reference.get())

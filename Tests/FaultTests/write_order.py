@@ -58,7 +58,7 @@ def check_order(command, log):
             dirty[path] = False
             if waiting.get(thread) == path:
                 del waiting[thread]
-        elif name.startswith("rename"):
+        elif name.startswith(("rename", "link")):  # shards get their names by link: nothing is replaced
             old, new = re.findall(r'"([^"]*)"', arguments)[:2]
             old, new = (os.path.normpath(os.path.join(root, item)) for item in (old, new))
             renames += 1
@@ -98,7 +98,7 @@ renames = 0
 for command in commands:
     log = f"{root}/strace.log"
     outcome = run(command, ["strace", "-f", "-qq", "-y", "-o", log, "-e",
-                            "trace=openat,write,writev,pwrite64,fsync,fdatasync,rename,renameat,renameat2"])
+                            "trace=openat,write,writev,pwrite64,fsync,fdatasync,rename,renameat,renameat2,link,linkat"])
     if outcome.returncode != 0:
         sys.exit(f"{command[:2]} exits {outcome.returncode}: {outcome.stderr}")
     renames += check_order(" ".join(command[:2]), log)

@@ -2,13 +2,15 @@
 
   pytorch_oracle.py gradients FOLDER...            compares loss and the gradient of every parameter
   pytorch_oracle.py logits RUN CHECKPOINT EXAMPLES.json LOGITS.npy     compares what `predict` wrote
+  pytorch_oracle.py training FOLDER                compares weights after steps of AdamW and OneCycleLR
+  pytorch_oracle.py beginnings FOLDER              compares initial values with those of PyTorch's layers
 
 Prints one JSON object per line. Counter-based dropout is emulated with NumPy from its description in
 Sources/CTorch/Kernels: Philox4x32-7 (Salmon and others 2011) under keys mixed by SplitMix64's finaliser.
 """
 import json
 import math
-import struct
+import re
 import sys
 
 import numpy as np
@@ -165,6 +167,8 @@ def logits(w, m, ids, lengths, dropout=None):
     x = norm(x, "norm") if pre else x
     if m["classifier_pool"] == "MEAN":
         pooled = (x * real[..., None]).sum(1) / lengths[:, None]
+    elif m["classifier_pool"] == "MEAN_PADDED":
+        pooled = (x * real[..., None]).sum(1) / m["padded_length"]
     else:
         pooled = x[:, 0]
     return dense(F.relu(dense(pooled, "head.hidden")), "head.out")
@@ -194,9 +198,63 @@ def compare_gradients(folder):
         "rounding": max([0.0] + [plain[n] for n in w if n not in relative])}
 
 
+def train(folder):
+    """AdamW and a linear OneCycleLR from the same weights on the same batches, without dropout."""
+    case = json.load(open(folder + "/case.json"))
+    w = {n: t.requires_grad_() for n, t in safetensors(folder + "/before.safetensors").items()}
+    before = {n: t.detach().clone() for n, t in w.items()}
+    ours = safetensors(folder + "/after.safetensors")
+    steps = len(case["batches"])
+    optimizer = torch.optim.AdamW(w.values(), lr=case["learning_rate"], betas=(0.9, 0.999), eps=1e-6, weight_decay=0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=case["learning_rate"], pct_start=case["warmup"] / steps, anneal_strategy="linear",
+        total_steps=steps)
+    losses = []
+    for batch in case["batches"]:
+        optimizer.zero_grad()
+        found = logits(w, case, torch.tensor(batch["ids"]), torch.tensor(batch["lengths"]))
+        loss = F.cross_entropy(found, torch.tensor(batch["labels"]))
+        loss.backward()
+        torch.nn.utils.clip_grad_value_(w.values(), case["clip"])
+        optimizer.step()
+        schedule.step()
+        losses.append(float(loss))
+    worst = max(w, key=lambda n: float((w[n] - ours[n]).abs().max()))
+    return {"losses": losses, "worst": worst, "difference": float((w[worst] - ours[worst]).abs().max()),
+            "moved": max(float((w[n] - before[n]).abs().max()) for n in w)}
+
+
+def beginnings(folder):
+    """For every tensor the distance of Kolmogorov and Smirnov from PyTorch's own layer, over its critical value at
+    a probability of 1e-4; layers of PyTorch are drawn until they have 20,000 values."""
+    torch.manual_seed(0)
+    case = json.load(open(folder + "/case.json"))
+
+    def drawn(name, shape):
+        if name in case["deviations"]:
+            table = torch.nn.Embedding(*shape)
+            torch.nn.init.normal_(table.weight, std=case["deviations"][name])
+            return table.weight
+        if "norm" in name:
+            return getattr(torch.nn.LayerNorm(shape[0]), name.split(".")[-1])
+        inputs = shape[1] if len(shape) == 2 else case["inputs"][name]
+        return getattr(torch.nn.Linear(inputs, shape[0]), name.split(".")[-1])
+
+    distances = {}
+    for name, ours in safetensors(folder + "/model.safetensors").items():
+        shape = list(ours.shape)
+        theirs = torch.cat([drawn(name, shape).detach().flatten() for _ in range(-(-20000 // ours.numel()))])
+        a, b = np.sort(ours.flatten().numpy()), np.sort(theirs.numpy())
+        points = np.concatenate([a, b])
+        distance = np.abs(np.searchsorted(a, points, "right") / len(a) - np.searchsorted(b, points, "right") / len(b))
+        critical = math.sqrt(-math.log(1e-4 / 2) / 2 * (1 / len(a) + 1 / len(b)))
+        distances[name] = float(distance.max()) / critical
+    return {"distances": distances}
+
+
 def recipe(path):
     """The keys of a resolved recipe, sections flattened: its YAML is plain `key: value` lines."""
-    values = {}
+    values = {"padded_length": 2 ** math.ceil(math.log2(int(re.search(r"max_length: (\d+)", open(path).read())[1])))}
     for line in open(path):
         key, _, value = line.strip().partition(": ")
         if value:
@@ -227,5 +285,7 @@ if __name__ == "__main__":
     if sys.argv[1] == "gradients":
         for folder in sys.argv[2:]:
             print(json.dumps(compare_gradients(folder)))
+    elif sys.argv[1] in ("training", "beginnings"):
+        print(json.dumps({"training": train, "beginnings": beginnings}[sys.argv[1]](sys.argv[2])))
     else:
         print(json.dumps(compare_logits(*sys.argv[2:])))

@@ -60,13 +60,37 @@ import Testing
     }
   }
 
-  @Test("an evaluation takes the first examples by length, each once", arguments: [nil, 1, 10, 37])
+  @Test("pools of one batch hold random examples, shortest first")
+  func randomBatches() throws {
+    let lengths = MemorySource(count: 400).lengths
+    let plan = try BatchPlan(lengths: lengths, batchSize: 40, bucketBatches: 1, seed: 0)
+    let batches = (1...10).map { plan.positions(ofStep: $0) }
+    #expect(batches.joined().sorted() == Array(0..<400))
+    for batch in batches {
+      let own = batch.map { lengths[$0] }
+      #expect(own == own.sorted())
+      #expect((own.last ?? 0) - (own.first ?? 0) > 60, "of 1 to 90 symbols")
+    }
+  }
+
+  @Test(
+    "an evaluation takes a split, or always the same sample of it, by length, each example once",
+    arguments: [nil, 1, 10, 37, 50])
   func evaluation(limit: Int?) {
     let lengths = MemorySource(count: 37).lengths
     let plan = EvaluationPlan(lengths: lengths, batchSize: 8, limit: limit)
     let order = (1...plan.batchCount).flatMap { plan.positions(ofBatch: $0) }
-    #expect(order.sorted() == Array(0..<(limit ?? 37)))
+    #expect(order.count == min(limit ?? 37, 37) && Set(order).count == order.count)
+    #expect(order.sorted() == EvaluationPlan.sample(limit, of: 37))
     #expect(order.map { lengths[$0] } == order.map { lengths[$0] }.sorted())
+  }
+
+  @Test("a sample of a split that is sorted by class has both classes in about equal shares")
+  func sample() {
+    let sample = EvaluationPlan.sample(400, of: 2500)
+    let second = sample.count { $0 >= 1250 }
+    #expect((150...250).contains(second) && sample == sample.sorted())
+    #expect(EvaluationPlan.sample(100, of: 2500).allSatisfy(Set(sample).contains))
   }
 }
 
@@ -155,7 +179,7 @@ import Testing
     let loader = Loader(evaluating: source, recipe(), limit: 50)
     var seen: [Int] = []
     while let batch = try loader.next() { seen += batch.positions }
-    #expect(seen.sorted() == Array(0..<50))
+    #expect(seen.sorted() == EvaluationPlan.sample(50, of: 83))
     #expect(try loader.next() == nil)
   }
 

@@ -45,6 +45,30 @@ import Testing
     #expect(schedule.learningRate(at: 110) == 0 && schedule.learningRate(at: 500) == 0)
   }
 
+  @Test(
+    "one cycle has the rates and the beta1 of PyTorch's OneCycleLR",
+    arguments: [
+      // (steps, warm-up, step, rate of a base of 1e-4, beta1), from torch.optim.lr_scheduler 2.13
+      (5000, 1000, 1, 4e-6, 0.95), (5000, 1000, 2, 4.096096096e-6, 0.9498998999),
+      (5000, 1000, 1000, 1e-4, 0.85), (5000, 1000, 1001, 9.99750001e-5, 0.850025),
+      (5000, 1000, 4999, 2.53999e-8, 0.949975), (5000, 1000, 5000, 4e-10, 0.95),
+      (200, 7, 3, 3.6e-5, 0.9166666667), (200, 7, 103, 5.025926632e-5, 0.8997409326),
+      (62400, 312, 156, 5.184565916e-5, 0.9001607718),
+    ])
+  func oneCycle(steps: Int, warmup: Int, step: Int, rate: Double, beta1: Double) throws {
+    let schedule = Schedule(
+      factors: [.constant, .oneCycle], base: 1e-4, warmup: warmup, steps: steps)
+    #expect(abs(schedule.learningRate(at: step) / rate - 1) < 1e-6)
+    #expect(abs(try #require(schedule.beta1(at: step)) - beta1) < 1e-9)
+    #expect(schedule.learningRate(at: steps + 1) >= 0)
+  }
+
+  @Test("other schedules leave beta1 alone")
+  func beta1() {
+    let schedule = Schedule(factors: [.constant, .linearDecay], base: 1, warmup: 1, steps: 10)
+    #expect(schedule.beta1(at: 5) == nil)
+  }
+
   @Test("the normalised square root is 1 during the warm-up and halves at four times its length")
   func normalized() {
     let schedule = Schedule(

@@ -22,12 +22,15 @@ enum { LRA_MEMBER_FILE = 0, LRA_MEMBER_FOLDER = 1, LRA_MEMBER_OTHER = 2 };
 typedef struct {
   const char *path;
   int kind;
+  /// 1 for the one content of a file that is compressed and no archive; its path says nothing.
+  int plain;
   /// -1 when the archive does not say it.
   int64_t size;
 } lra_member;
 
-/// NULL when there is no memory or the bytes are no archive; then lra_archive_error(NULL) says why.
-lra_archive *lra_archive_open(lra_archive_read read, void *context);
+/// NULL when there is no memory or the bytes are no archive; then lra_archive_error(NULL) says why. With
+/// plain a compressed file that holds no archive has one member, its content.
+lra_archive *lra_archive_open(lra_archive_read read, void *context, int plain);
 void lra_archive_close(lra_archive *archive);
 
 /// Goes to the next member. Returns 1, 0 at the end, -1 on failure.

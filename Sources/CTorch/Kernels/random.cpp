@@ -12,8 +12,8 @@ struct Words {
   uint32_t w[4];
 };
 
-Words philox(uint64_t counter, uint64_t key) {
-  uint32_t c[4] = {uint32_t(counter), uint32_t(counter >> 32), 0, 0};
+Words philox(uint64_t counter, uint64_t key, uint32_t attempt = 0) {
+  uint32_t c[4] = {uint32_t(counter), uint32_t(counter >> 32), attempt, 0};
   uint32_t k0 = uint32_t(key), k1 = uint32_t(key >> 32);
   for (int round = 0; round < 10; round++) {
     uint64_t a = uint64_t(0xD2511F53u) * c[0], b = uint64_t(0xCD9E8D57u) * c[2];
@@ -26,6 +26,11 @@ Words philox(uint64_t counter, uint64_t key) {
 }
 
 double unit(uint32_t word) { return (word + 0.5) * 0x1p-32; }
+
+/// Box and Muller 1958: two uniforms make one normal.
+double normal(Words words) {
+  return std::sqrt(-2 * std::log(unit(words.w[0]))) * std::cos(2 * M_PI * unit(words.w[1]));
+}
 
 template <class Draw>
 int fill(ct_tensor handle, Draw&& draw) {
@@ -41,10 +46,15 @@ int fill(ct_tensor handle, Draw&& draw) {
 }  // namespace
 
 int ct_fill_normal(ct_tensor handle, uint64_t key, double deviation) {
-  // Box and Muller 1958: two uniforms make one normal.
+  return fill(handle, [&](uint64_t e) { return deviation * normal(philox(e, key)); });
+}
+
+int ct_fill_truncated_normal(ct_tensor handle, uint64_t key, double scale) {
   return fill(handle, [&](uint64_t e) {
-    auto words = philox(e, key);
-    return deviation * std::sqrt(-2 * std::log(unit(words.w[0]))) * std::cos(2 * M_PI * unit(words.w[1]));
+    for (uint32_t attempt = 0;; attempt++) {
+      double value = normal(philox(e, key, attempt));
+      if (std::abs(value) <= 2) return scale * value;
+    }
   });
 }
 

@@ -9,6 +9,8 @@ extern "C" {
 
 /// Fills a float32 CPU tensor with N(0, deviation^2), a pure function of (key, element).
 int ct_fill_normal(ct_tensor tensor, uint64_t key, double deviation);
+/// Fills a float32 CPU tensor with scale N(0, 1), drawn again beyond 2, a pure function of (key, element).
+int ct_fill_truncated_normal(ct_tensor tensor, uint64_t key, double scale);
 /// Fills a float32 CPU tensor from U[-bound, bound), a pure function of (key, element).
 int ct_fill_uniform(ct_tensor tensor, uint64_t key, double bound);
 

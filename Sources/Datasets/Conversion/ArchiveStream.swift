@@ -9,15 +9,25 @@ final class ArchiveStream {
   private let archive: OpaquePointer
   private let file: HashedFile
 
+  /// A member's header.
+  struct Member {
+    let path: String
+    let kind: Kind
+    let size: Int
+    /// The content of a file that is compressed and no archive; its path says nothing.
+    let isPlain: Bool
+  }
+
+  /// - Parameter plain: a compressed file may hold one file that is no archive.
   /// - Throws: `malformedInput` when the file is no archive.
-  init(_ file: HashedFile) throws {
+  init(_ file: HashedFile, plain: Bool = false) throws {
     self.file = file
     let context = Unmanaged.passUnretained(file).toOpaque()
     let opened = lra_archive_open(
       { context, bytes in
         guard let context, let bytes else { return -1 }
         return Unmanaged<HashedFile>.fromOpaque(context).takeUnretainedValue().nextBlock(bytes)
-      }, context)
+      }, context, plain ? 1 : 0)
     guard let opened else {
       throw file.failure
         ?? DatasetError.notAnArchive(file.path, String(cString: lra_archive_error(nil)))
@@ -28,7 +38,7 @@ final class ArchiveStream {
   deinit { lra_archive_close(archive) }
 
   /// The next member; nil at the end.
-  func next() throws -> (path: String, kind: Kind, size: Int)? {
+  func next() throws -> Member? {
     var member = lra_member()
     switch lra_archive_next(archive, &member) {
     case 0: return nil
@@ -36,7 +46,9 @@ final class ArchiveStream {
       let kind: Kind =
         Int(member.kind) == LRA_MEMBER_FILE
         ? .file : Int(member.kind) == LRA_MEMBER_FOLDER ? .folder : .other
-      return (String(cString: member.path), kind, Int(member.size))
+      return Member(
+        path: String(cString: member.path), kind: kind, size: Int(member.size),
+        isPlain: member.plain != 0)
     default: throw file.failure ?? DatasetError.archiveDamaged(file.path, after: nil, reason)
     }
   }
@@ -58,7 +70,7 @@ final class ArchiveStream {
   ///
   /// - Throws: `malformedInput` when it leaves the archive, is neither file nor folder, or has control
   ///   characters, too many parts or bytes.
-  func checked(_ next: (path: String, kind: Kind, size: Int), member: Int) throws -> String {
+  func checked(_ next: Member, member: Int) throws -> String {
     let parts = next.path.split(separator: "/").filter { $0 != "." }
     let isSafe =
       !next.path.hasPrefix("/") && !parts.contains("..") && parts.count <= 64

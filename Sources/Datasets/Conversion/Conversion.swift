@@ -16,6 +16,8 @@ public protocol Converter: Sendable {
   static var measured: Set<String> { get }
   /// Changes whenever the same sources give another content.
   static var version: Int { get }
+  /// Its files may be compressed one by one: `mine.tsv.gz`.
+  static var readsCompressedFiles: Bool { get }
 
   /// - Throws: `usage` for parameters that cannot be.
   func validate() throws
@@ -28,6 +30,8 @@ public protocol Converter: Sendable {
 extension Converter {
   /// None.
   public static var measured: Set<String> { [] }
+  /// No: archives only.
+  public static var readsCompressedFiles: Bool { false }
 }
 
 /// The converters by task and parameters of a manifest, those of the release apart; nil for others' ones.
@@ -36,7 +40,7 @@ extension Converter {
 let converters: [@Sendable (_ task: String, [String: ParameterValue]) -> (any Converter)?] = [
   { IMDb(task: $0, parameters: $1) }, { AAN(task: $0, parameters: $1) },
   { CIFAR10(task: $0, parameters: $1) }, { LabelledText(task: $0, parameters: $1) },
-  { LabelledArrays(task: $0, parameters: $1) },
+  { LabelledArrays(task: $0, parameters: $1) }, { LabelledRecords(task: $0, parameters: $1) },
 ]
 
 /// Whose splits a converted dataset has.
@@ -57,6 +61,8 @@ public struct ConvertedContent: Sendable {
   var pairs: [Int: [DocumentPair]] = [:]
   /// What users should know of the sources, a sentence each.
   var notes: [String] = []
+  /// Which files were read, and the split that each gave; nil where the splits are chosen or in a column.
+  var files: [ReadFile] = []
   /// The parameters that the sources told.
   var measured: [String: ParameterValue] = [:]
   let makeShard: @Sendable (SplitSize, Range<Int>, GenerationPlan.Step) throws -> ShardContent
@@ -106,6 +112,14 @@ public struct ConvertedContent: Sendable {
   }
 }
 
+/// A file that examples come from.
+public struct ReadFile: Sendable, Equatable {
+  /// The file's place within its source.
+  public let path: String
+  /// The split that its name says; nil when the splits are chosen here or named in a column.
+  public let split: String?
+}
+
 /// What a conversion did, or would do.
 public struct ConversionResult: Sendable, Equatable {
   /// The dataset.
@@ -116,12 +130,15 @@ public struct ConversionResult: Sendable, Equatable {
   public let skipped: [SkippedFile]
   /// What users should know of the sources, a sentence each.
   public let notes: [String]
+  /// Files of one's own that were read, in order.
+  public let files: [ReadFile]
 
   /// A result, put together by hand.
   public init(
     generation: GenerationResult, sources: [SourceRecord], skipped: [SkippedFile],
-    notes: [String] = []
+    notes: [String] = [], files: [ReadFile] = []
   ) {
+    self.files = files
     self.generation = generation
     self.sources = sources
     self.skipped = skipped
@@ -152,7 +169,7 @@ extension DatasetStore {
     generation.seconds = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
     return ConversionResult(
       generation: generation, sources: plan.sources, skipped: content.skipped,
-      notes: content.notes)
+      notes: content.notes, files: content.files)
   }
 
   /// What a conversion would make; reads the sources and writes nothing.
@@ -170,10 +187,14 @@ extension DatasetStore {
   private func read(
     _ converter: some Converter, from paths: [String], name: String, options: GenerationOptions
   ) throws -> (GenerationPlan, ConvertedContent) {
-    let reader = SourceReader(paths, isCancelled: { options.cancellation.isCancelled }) {
+    let reader = SourceReader(
+      paths, plain: type(of: converter).readsCompressedFiles,
+      isCancelled: { options.cancellation.isCancelled }
+    ) {
       options.progress(GenerationProgress(split: "reading", done: $0, total: $1))
     }
-    let content = try converter.read(reader)
+    var content = try converter.read(reader)
+    content.skipped = reader.skipped + content.skipped
     let plan = GenerationPlan(converter, content, name: name, sources: reader.records)
     try plan.validate()
     return (plan, content)

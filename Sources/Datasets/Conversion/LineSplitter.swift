@@ -2,7 +2,8 @@ import Foundation
 
 /// Lines of a file that comes piece by piece, without copying those that lie in one piece.
 ///
-/// A line ends with LF or CR LF; the last one may have no end.
+/// A line ends with LF or CR LF; the last one may have no end. Blank lines at the end of the file are none;
+/// of those before other lines the first of each run is given.
 struct LineSplitter {
   /// A line, valid only inside the body that gets it.
   struct Line {
@@ -21,6 +22,8 @@ struct LineSplitter {
   private var offset = 0
   /// The beginning of a line whose end has not come yet.
   private var beginning: [UInt8] = []
+  /// A blank line with nothing but blank lines behind it so far: its number and place.
+  private var blank: (number: Int, offset: Int)?
 
   init(limit: Int = 1 << 28) {
     self.limit = limit
@@ -72,6 +75,15 @@ struct LineSplitter {
     offset += length
     let bytes =
       line.last == UInt8(ascii: "\r") ? UnsafeRawBufferPointer(rebasing: line.dropLast()) : line
+    if bytes.isEmpty {
+      blank = blank ?? (count, start)
+      return
+    }
+    if let (number, offset) = blank {
+      blank = nil
+      try body(
+        Line(number: number, offset: offset, bytes: UnsafeRawBufferPointer(rebasing: line[..<0])))
+    }
     try body(Line(number: count, offset: start, bytes: bytes))
   }
 

@@ -20,7 +20,10 @@ struct NpyArray: Equatable {
     }
   }
 
-  let element: Element
+  /// Whether real numbers are read.
+  enum Reals { case none, too, only }
+
+  private(set) var element: Element
   let isBigEndian: Bool
   let shape: [Int]
   /// Where the elements begin.
@@ -28,6 +31,13 @@ struct NpyArray: Equatable {
 
   /// How many elements there are.
   var count: Int { shape.reduce(1, *) }
+
+  /// The same array with the bits of its elements as signed integers.
+  func bits(_ width: Int) -> NpyArray {
+    var copy = self
+    copy.element = .integer(bytes: width, isSigned: true)
+    return copy
+  }
 
   /// Bytes before the text of the header, by major version.
   private static func prefix(_ major: UInt8) -> Int { major == 1 ? 10 : 12 }
@@ -58,9 +68,9 @@ struct NpyArray: Equatable {
   /// - Parameters:
   ///   - header: so many bytes as `headerBytes` says.
   ///   - fileBytes: the size of the whole file; nil when it is not known.
-  ///   - reals: real numbers are expected, and nothing else.
+  ///   - reals: whether real numbers may be there, or nothing else.
   init(
-    _ header: UnsafeRawBufferPointer, fileBytes: Int?, reals: Bool = false
+    _ header: UnsafeRawBufferPointer, fileBytes: Int?, reals: Reals = .none
   ) throws(MalformedBytes) {
     let bytes = try NpyArray.headerBytes(
       UnsafeRawBufferPointer(rebasing: header[..<min(12, header.count)]))
@@ -98,7 +108,7 @@ struct NpyArray: Equatable {
   }
 
   private static func element(
-    _ descr: String, at byte: Int, reals: Bool
+    _ descr: String, at byte: Int, reals: Reals
   ) throws(MalformedBytes) -> (Element, isBigEndian: Bool) {
     let order = descr.first ?? " "
     let kind = descr.dropFirst().first ?? " "
@@ -106,19 +116,21 @@ struct NpyArray: Equatable {
     let isBigEndian = order == ">"
     guard "<>|=".contains(order) else { throw unread(descr, at: byte, reals: reals) }
     switch (kind, width) {
-    case ("f", 4) where reals, ("f", 8) where reals: return (.real(bytes: width), isBigEndian)
-    case _ where reals: throw unread(descr, at: byte, reals: true)
+    case ("f", 4) where reals != .none, ("f", 8) where reals != .none:
+      return (.real(bytes: width), isBigEndian)
+    case _ where reals == .only: throw unread(descr, at: byte, reals: reals)
     case ("u", 1), ("i", 1), ("u", 2), ("i", 2), ("u", 4), ("i", 4), ("i", 8), ("u", 8):
       return (.integer(bytes: width, isSigned: kind == "i"), isBigEndian)
     case ("S", 1...65_536): return (.text(width: width, isWide: false), isBigEndian)
     case ("U", 1...65_536): return (.text(width: width, isWide: true), isBigEndian)
-    default: throw unread(descr, at: byte, reals: false)
+    default: throw unread(descr, at: byte, reals: reals)
     }
   }
 
-  private static func unread(_ descr: String, at byte: Int, reals: Bool) -> MalformedBytes {
+  private static func unread(_ descr: String, at byte: Int, reals: Reals) -> MalformedBytes {
     let read =
-      reals ? "real numbers of 4 and 8 bytes are read" : "integers of 1, 2, 4 and 8 bytes are read"
+      reals == .only
+      ? "real numbers of 4 and 8 bytes are read" : "integers of 1, 2, 4 and 8 bytes are read"
     let shown = CanonicalJSON.quoted(String(descr.prefix(20)))
     return MalformedBytes(
       byte,
@@ -256,7 +268,7 @@ extension SourceFile {
   ///
   /// - Parameter head: bytes of the file that were read already, at most 12.
   /// - Throws: `malformedInput`.
-  func npyHeader(after head: [UInt8] = []) throws -> NpyArray {
+  func npyHeader(after head: [UInt8] = [], reals: NpyArray.Reals = .none) throws -> NpyArray {
     var header = head + [UInt8](repeating: 0, count: 12 - head.count)
     func more(from start: Int) throws -> Int {
       try header.withUnsafeMutableBytes {
@@ -273,7 +285,7 @@ extension SourceFile {
       return try header.withUnsafeBytes {
         try NpyArray(
           UnsafeRawBufferPointer(rebasing: $0[..<(12 + rest)]),
-          fileBytes: self.bytes < 0 ? nil : self.bytes)
+          fileBytes: self.bytes < 0 ? nil : self.bytes, reals: reals)
       }
     } catch let error as MalformedBytes {
       throw malformed(error)

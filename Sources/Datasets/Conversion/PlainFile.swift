@@ -40,7 +40,7 @@ final class HashedFile {
   typealias Record = (bytes: Int, sha256: [UInt8])
 
   private let file: PlainFile
-  private let advanced: (Int) throws -> Void
+  private let advanced: (UnsafeRawBufferPointer) throws -> Void
   private var hash = SHA256()
   private let block = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
   /// Bytes read so far.
@@ -50,8 +50,8 @@ final class HashedFile {
 
   var path: String { file.path }
 
-  /// - Parameter advanced: hears how many bytes were read; may throw to stop.
-  init(_ path: String, advanced: @escaping (Int) throws -> Void) throws {
+  /// - Parameter advanced: hears which bytes were read; may throw to stop.
+  init(_ path: String, advanced: @escaping (UnsafeRawBufferPointer) throws -> Void) throws {
     file = try PlainFile(path)
     self.advanced = advanced
   }
@@ -60,9 +60,10 @@ final class HashedFile {
 
   func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
     let count = try file.read(into: buffer)
-    hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+    let read = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+    hash.update(bufferPointer: read)
     bytes += count
-    try advanced(count)
+    try advanced(read)
     return count
   }
 
@@ -87,31 +88,5 @@ final class HashedFile {
   /// Size and SHA-256 of a whole file.
   static func record(of path: String) throws -> Record {
     try HashedFile(path) { _ in }.finish()
-  }
-}
-
-/// The files below a folder.
-enum FolderWalk {
-  /// Paths relative to the folder, by their bytes; links to files count, other things do not.
-  ///
-  /// - Throws: `malformedInput` for more files or deeper folders than allowed.
-  static func files(in root: String, limit: Int) throws -> [String] {
-    var found: [String] = []
-    var pending: [(path: String, depth: Int)] = [("", 0)]
-    while let (folder, depth) = pending.popLast() {
-      guard depth <= 64, found.count <= limit else { throw DatasetError.folderTooLarge(root) }
-      let location = folder.isEmpty ? root : "\(root)/\(folder)"
-      guard let names = try? FileManager.default.contentsOfDirectory(atPath: location) else {
-        throw DatasetError.system("read", location, errno == 0 ? EACCES : errno)
-      }
-      for name in names {
-        let path = folder.isEmpty ? name : "\(folder)/\(name)"
-        var status = stat()
-        guard stat("\(root)/\(path)", &status) == 0 else { continue }
-        if status.st_mode & S_IFMT == S_IFDIR { pending.append((path, depth + 1)) }
-        if status.st_mode & S_IFMT == S_IFREG { found.append(path) }
-      }
-    }
-    return found.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }
 }

@@ -14,6 +14,8 @@ struct SourceFile {
   let bytes: Int
   /// Where it lies on disk; nil in an archive.
   let location: String?
+  /// The user named it, not a folder or an archive: it belongs whatever its name is.
+  var isAlone = false
   /// Gives the next bytes to a buffer; 0 at the end.
   let read: (UnsafeMutableRawBufferPointer) throws -> Int
   /// What to do about a malformed file; nil for the files of others.

@@ -20,6 +20,7 @@ struct SourceLimits: Sendable {
 /// appear twice are refused.
 public final class SourceReader {
   private let paths: [String]
+  private let plain: Bool
   private let limits: SourceLimits
   private let isCancelled: () -> Bool
   private let progress: (_ done: Int, _ total: Int) -> Void
@@ -30,13 +31,18 @@ public final class SourceReader {
   /// Those of a folder are over the files that were read: path, 00, u64 bytes and content of each, in
   /// order of their paths.
   private(set) var records: [SourceRecord] = []
+  /// What was left out because it belongs to no data set, see `Belonging`.
+  private(set) var skipped: [SkippedFile] = []
 
-  /// - Parameter progress: hears bytes read of bytes in all.
+  /// - Parameters:
+  ///   - plain: compressed files that are no archives are read, `mine.tsv.gz` as `mine.tsv`.
+  ///   - progress: hears bytes read of bytes in all.
   init(
-    _ paths: [String], limits: SourceLimits = .init(), isCancelled: @escaping () -> Bool,
-    progress: @escaping (Int, Int) -> Void
+    _ paths: [String], plain: Bool = false, limits: SourceLimits = .init(),
+    isCancelled: @escaping () -> Bool, progress: @escaping (Int, Int) -> Void
   ) {
     self.paths = paths
+    self.plain = plain
     self.limits = limits
     self.isCancelled = isCancelled
     self.progress = progress
@@ -82,14 +88,17 @@ public final class SourceReader {
   private func unpack(
     _ path: String, _ number: Int, _ body: (SourceFile) throws -> Void
   ) throws -> HashedFile.Record {
-    let file = try HashedFile(path) { [self] in try advance($0) }
-    let archive = try ArchiveStream(file)
+    let file = try HashedFile(path) { [self] in try advance($0.count) }
+    let archive = try ArchiveStream(file, plain: plain)
     var seen: Set<Int> = []
     var produced = 0
     var member = 0
     while let next = try archive.next() {
       member += 1
-      let path = try archive.checked(next, member: member)
+      let path =
+        next.isPlain
+        ? CompressedName(SourceReader.name(of: file.path)).plain
+        : try archive.checked(next, member: member)
       guard next.kind != .folder else { continue }
       guard seen.insert(path.hashValue).inserted else {
         throw DatasetError.memberTwice(file.path, member: member, path)
@@ -110,8 +119,12 @@ public final class SourceReader {
       }
       let source = SourceFile(
         source: file.path, sourceNumber: number, path: path, bytes: next.size, location: nil,
-        read: read)
-      try body(source)
+        isAlone: next.isPlain, read: read)
+      if !next.isPlain, let reason = Belonging.objection(path: path) {
+        skipped.append(SkippedFile(path: path, reason: reason))
+      } else {
+        try body(source)
+      }
       try source.forEachChunk { _ in }  // what the body left
     }
     return try file.finish()
@@ -124,39 +137,87 @@ public final class SourceReader {
   ) throws -> HashedFile.Record {
     var hash = SHA256()
     var bytes = 0
-    for path in try FolderWalk.files(in: root, limit: limits.files) {
+    let walk = try FolderWalk(root, limit: limits.files)
+    skipped += walk.skipped
+    for path in walk.files {
       let location = "\(root)/\(path)"
-      let file = try PlainFile(location)
+      let size = try PlainFile(location).bytes
       var began = false
-      let source = SourceFile(
-        source: root, sourceNumber: number, path: path, bytes: file.bytes, location: location
-      ) { buffer in
+      let note = { [self] (read: UnsafeRawBufferPointer) throws in
         if !began {
           hash.update(data: Array(path.utf8) + [0])
-          withUnsafeBytes(of: UInt64(file.bytes).littleEndian) { hash.update(bufferPointer: $0) }
+          withUnsafeBytes(of: UInt64(size).littleEndian) { hash.update(bufferPointer: $0) }
           began = true
         }
-        let count = try file.read(into: buffer)
-        hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-        bytes += count
-        try self.advance(0)
-        return count
+        hash.update(bufferPointer: read)
+        bytes += read.count
+        try advance(0)
       }
-      try body(source)
+      let name = CompressedName(path)
+      if plain, name.isCompressed {
+        let file = try HashedFile(location, advanced: note)
+        try body(compressed(file, root, number, name.plain, size))
+      } else {
+        let file = try PlainFile(location)
+        try body(
+          SourceFile(
+            source: root, sourceNumber: number, path: path, bytes: size, location: location
+          ) { buffer in
+            let count = try file.read(into: buffer)
+            try note(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            return count
+          })
+      }
       try advance(0)
     }
     return (bytes, Array(hash.finalize()))
   }
 
+  /// A compressed file of a folder; it is opened when its content is first asked for.
+  private func compressed(
+    _ file: HashedFile, _ root: String, _ number: Int, _ path: String, _ size: Int
+  ) -> SourceFile {
+    var archive: ArchiveStream?
+    var produced = 0
+    return SourceFile(
+      source: root, sourceNumber: number, path: path, bytes: -1, location: file.path
+    ) { [limits] buffer in
+      if archive == nil {
+        archive = try ArchiveStream(file, plain: true)
+        guard try archive?.next()?.isPlain == true else {
+          throw DatasetError.archiveInFolder(file.path)
+        }
+      }
+      let count = try archive?.read(into: buffer, member: 1, path) ?? 0
+      produced += count
+      guard produced <= limits.bytes, produced <= 1 << 28 || produced / limits.ratio <= size else {
+        throw DatasetError.archiveBomb(file.path, member: 1, path, ratio: limits.ratio)
+      }
+      return count
+    }
+  }
+
   private func single(
     _ path: String, _ number: Int, _ bytes: Int, _ body: (SourceFile) throws -> Void
   ) throws -> HashedFile.Record {
-    let file = try HashedFile(path) { [self] in try advance($0) }
+    let file = try HashedFile(path) { [self] in try advance($0.count) }
     try body(
       SourceFile(
         source: path, sourceNumber: number, path: SourceReader.name(of: path), bytes: bytes,
-        location: path, read: file.read(into:)))
+        location: path, isAlone: true, read: file.read(into:)))
     return try file.finish()
+  }
+}
+
+/// A file's name without what says that it is compressed: `mine.tsv` for `mine.tsv.gz`.
+struct CompressedName {
+  let plain: String
+  let isCompressed: Bool
+
+  init(_ path: String) {
+    let suffix = [".gz", ".bz2", ".xz", ".zst"].first { path.lowercased().hasSuffix($0) }
+    plain = suffix.map { String(path.dropLast($0.count)) } ?? path
+    isCompressed = suffix != nil
   }
 }
 

@@ -65,6 +65,11 @@ extension Index {
     }
   }
 
+  /// The finished shards of all splits of a dataset.
+  public func shards(of dataset: DatasetRecord) throws -> [ShardRecord] {
+    try splits(of: dataset).flatMap { try shards(of: $0) }
+  }
+
   /// The examples of a split, by position; those of unfinished shards are not there.
   public func examples(of split: SplitRecord) throws -> [ExampleRow] {
     try rows(
@@ -127,6 +132,14 @@ extension Index {
 }
 
 extension Index {
+  /// Removes the row of a shard and those of its examples.
+  static func remove(_ shard: ShardRecord, _ database: Database) throws {
+    try database.execute(
+      sql: "DELETE FROM example WHERE split_id=? AND position>=? AND position<? AND shard_id=?",
+      arguments: [shard.splitID, shard.first, shard.first + shard.count, shard.id])
+    try database.execute(sql: "DELETE FROM shard WHERE id=?", arguments: [shard.id])
+  }
+
   /// Inserts the rows of a shard's examples.
   static func insert(
     _ content: ShardContent, split: Int64, shard: Int64, _ database: Database

@@ -3,7 +3,7 @@ import GRDB
 
 /// The SQLite file that says which datasets there are and where every example lies.
 ///
-/// Rollback journal, `synchronous=FULL`, busy timeout 10 s. Readers load what they need in one `read` and
+/// Rollback journal, `synchronous=FULL`, busy timeout 10 s unless another is given. Readers load what they need in one `read` and
 /// let the index go, which closes the file.
 public final class Index: Sendable {
   /// How to open an index.
@@ -22,10 +22,11 @@ public final class Index: Sendable {
 
   /// Opens an index.
   ///
+  /// - Parameter patience: seconds to wait for another process that has it locked.
   /// - Throws: `failure` when the file is missing; `malformedInput` when it is empty, no SQLite
   ///   database, of another program, or of a newer version; `locked`; `checksumMismatch` when SQLite
   ///   calls it corrupt.
-  public init(at path: String, _ mode: Mode) throws {
+  public init(at path: String, _ mode: Mode, patience: Double = 10) throws {
     self.path = path
     let fresh = try Index.isFresh(path)
     switch (fresh, mode) {
@@ -35,10 +36,10 @@ public final class Index: Sendable {
     }
     queue = try Index.translating(path) {
       do {
-        return try Index.connect(path, readOnly: mode == .read)
+        return try Index.connect(path, readOnly: mode == .read, patience)
       } catch let error as DatabaseError where mode == .read && error.needsRollback {
         // A killed writer left a hot journal; only a writing connection may roll it back.
-        return try Index.connect(path, readOnly: false)
+        return try Index.connect(path, readOnly: false, patience)
       }
     }
     try check(mode)
@@ -102,16 +103,18 @@ public final class Index: Sendable {
     if count == 0 { return .empty }
     guard count == 16, head == Array("SQLite format 3\0".utf8) else {
       // A first page that was half written when its writer died; SQLite rolls it back.
-      if access(path + "-journal", F_OK) == 0 { return .filled }
+      if access(DatasetStore.resolved(path) + "-journal", F_OK) == 0 { return .filled }
       throw DatasetError.notADatabase(path)
     }
     return .filled
   }
 
-  private static func connect(_ path: String, readOnly: Bool) throws -> DatabaseQueue {
+  private static func connect(_ path: String, readOnly: Bool, _ patience: Double) throws
+    -> DatabaseQueue
+  {
     var configuration = Configuration()
     configuration.readonly = readOnly
-    configuration.busyMode = .timeout(10)
+    configuration.busyMode = .timeout(patience)
     configuration.prepareDatabase { database in
       try noticing(path) {
         if !readOnly {

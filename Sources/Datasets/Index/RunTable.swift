@@ -65,6 +65,11 @@ public struct MetricRecord: Sendable, Equatable {
   public let name: String
   /// The number; nil when it was not finite.
   public let value: Double?
+
+  /// Makes a row.
+  public init(step: Int, split: String, name: String, value: Double?) {
+    (self.step, self.split, self.name, self.value) = (step, split, name, value)
+  }
 }
 
 /// The runs and their evaluations in an index.
@@ -83,25 +88,49 @@ public struct RunTable: Sendable {
   /// - Parameter step: the step that the run goes on from; 0 for a new one.
   public func begin(_ run: RunRecord, resumingAfter step: Int = 0) throws {
     try Index(at: path, .write).write { database in
-      try database.execute(
-        sql: """
-          INSERT INTO run
-           (name, dataset, content_digest, recipe, recipe_sha256, seed, machine, state, path)
-          VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)
-          ON CONFLICT(name) DO UPDATE SET dataset=excluded.dataset,
-           content_digest=excluded.content_digest, recipe=excluded.recipe,
-           recipe_sha256=excluded.recipe_sha256, seed=excluded.seed, machine=excluded.machine,
-           state=excluded.state, path=excluded.path
-          """,
-        arguments: [
-          run.name, run.dataset, Data(run.contentDigest), run.recipe, Data(run.recipeSHA256),
-          run.seed,
-          run.machine, run.state.rawValue, run.path,
-        ])
+      try RunTable.put(run, in: database)
       try database.execute(
         sql: "DELETE FROM metric WHERE step>? AND run_id=(SELECT id FROM run WHERE name=?)",
         arguments: [step, run.name])
     }
+  }
+
+  /// Writes a run and all its numbers, in place of what the index has of it.
+  ///
+  /// - Parameter patience: seconds to wait for another process that has the index locked.
+  public func write(_ run: RunRecord, _ metrics: [MetricRecord], patience: Double = 10) throws {
+    try Index(at: path, .write, patience: patience).write { database in
+      try RunTable.put(run, in: database)
+      try database.execute(
+        sql: "DELETE FROM metric WHERE run_id=(SELECT id FROM run WHERE name=?)",
+        arguments: [run.name])
+      for metric in metrics {
+        try database.execute(
+          sql: """
+            INSERT OR REPLACE INTO metric(run_id, step, split, name, value)
+            SELECT id, ?, ?, ?, ? FROM run WHERE name=?
+            """, arguments: [metric.step, metric.split, metric.name, metric.value, run.name])
+      }
+    }
+  }
+
+  /// Writes the row of a run in place of one of the same name.
+  private static func put(_ run: RunRecord, in database: Database) throws {
+    try database.execute(
+      sql: """
+        INSERT INTO run
+         (name, dataset, content_digest, recipe, recipe_sha256, seed, machine, state, path)
+        VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT(name) DO UPDATE SET dataset=excluded.dataset,
+         content_digest=excluded.content_digest, recipe=excluded.recipe,
+         recipe_sha256=excluded.recipe_sha256, seed=excluded.seed, machine=excluded.machine,
+         state=excluded.state, path=excluded.path
+        """,
+      arguments: [
+        run.name, run.dataset, Data(run.contentDigest), run.recipe, Data(run.recipeSHA256),
+        run.seed,
+        run.machine, run.state.rawValue, run.path,
+      ])
   }
 
   /// Changes how a run stands.

@@ -12,6 +12,9 @@ public struct LabelledArrays: Converter {
   /// Classes, longest sequence and number of ids.
   public static var measured: Set<String> { OwnTask.measured }
 
+  /// Yes.
+  public static var readsCompressedFiles: Bool { true }
+
   /// Its name and splits.
   public var own: OwnTask
   /// Whether values are bytes instead of ids.
@@ -44,10 +47,8 @@ public struct LabelledArrays: Converter {
   ///
   /// - Throws: `malformedInput` with the place.
   public func read(_ sources: SourceReader) throws -> ConvertedContent {
-    var arrays = TokenArrays(raw: raw)
-    try sources.forEachFile { file in
-      if file.name.hasSuffix(".npy") || file.location == file.source { try arrays.add(file) }
-    }
+    var arrays = TokenArrays(raw: raw, classes: own.classes)
+    try sources.forEachFile { try arrays.add($0) }
     return try arrays.examples(sources.names).content(
       of: own, arrays.symbols, vocabularySize: raw ? 257 : arrays.greatestID + 1,
       from: sources.names)

@@ -1,21 +1,34 @@
 /// The lines of label and text of all files.
 struct LabelledTable {
   private(set) var symbols: [UInt8] = []
-  private(set) var examples = OwnExamples()
+  private(set) var examples: OwnExamples
+  private let asked: OwnColumns?
+  private let hasHeader: Bool
+
+  /// - Parameters:
+  ///   - columns: nil for label and text, or what a first line names.
+  ///   - header: the first line is no example, whatever it says.
+  init(classes: [String] = [], columns: OwnColumns? = nil, header: Bool = false) {
+    examples = OwnExamples(labels: ClassLabels(given: classes))
+    asked = columns
+    hasHeader = header || columns?.needsHeader == true
+  }
 
   /// Reads a file.
   mutating func add(_ file: SourceFile) throws {
     var file = file
     file.advice = OwnTask.advice
-    var columns = Columns(split: nil, label: 0, text: 1, count: 2)
-    let split = OwnSplit(path: file.path)
+    guard let split = examples.begin(file, suffixes: [".tsv"]) else { return }
+    var columns: Columns?
     try file.forEachLine { line in
       let fields = line.fields()
-      if line.number == 1, let named = try Columns(line, fields) {
-        columns = named
-        return
+      if line.number == 1 {
+        let (found, isHeader) = try Columns.first(line, fields, asked: asked, hasHeader: hasHeader)
+        columns = found
+        examples.hasSplitColumn = found.split != nil || examples.hasSplitColumn
+        if isHeader { return }
       }
-      try add(line, fields, columns, split)
+      try add(line, fields, columns ?? Columns(split: nil, label: 0, text: 1, count: 2), split)
     }
   }
 
@@ -28,9 +41,10 @@ struct LabelledTable {
         at: fields[min(columns.count, fields.count) - 1].upperBound)
     }
     let field = fields[columns.label]
-    guard let label = line.number(field), label <= OwnTask.greatestLabel else {
+    let source = line.wholeNumber(field).map(SourceLabel.number) ?? .name(line.text(field))
+    guard let label = examples.labels.take(source, at: "line \(line.number)") else {
       throw line.malformed(
-        "the label is \(line.shown(field)); an integer from 0 to \(OwnTask.greatestLabel) expected",
+        "the label is \(line.shown(field)); \(examples.labels.expected) expected",
         at: field.lowerBound)
     }
     var split = fileSplit
@@ -68,9 +82,46 @@ private struct Columns {
     (self.split, self.label, self.text, self.count) = (split, label, text, count)
   }
 
+  /// The columns that a file's first line shows, and whether it is a header.
+  static func first(
+    _ line: TextLine, _ fields: [Range<Int>], asked: OwnColumns?, hasHeader: Bool
+  ) throws -> (Columns, isHeader: Bool) {
+    if let asked { return (try Columns(asked, line, fields), hasHeader) }
+    if let named = try Columns(line, fields) { return (named, true) }
+    return (Columns(split: nil, label: 0, text: 1, count: 2), hasHeader)
+  }
+
+  /// The columns that the user asks for; all others are left out.
+  private init(_ asked: OwnColumns, _ line: TextLine, _ fields: [Range<Int>]) throws {
+    let names = fields.map(line.text)
+    func field(_ place: OwnColumns.Place) throws -> Int {
+      switch place {
+      case .number(let number):
+        guard number <= fields.count else {
+          throw line.malformed(
+            "there is no column \(number) (--columns \(asked)): the line has \(fields.count)",
+            at: line.bytes.count)
+        }
+        return number - 1
+      case .name(let name):
+        guard names.count(where: { $0 == name }) == 1, let number = names.firstIndex(of: name)
+        else {
+          throw line.malformed(
+            "the header has no column \(CanonicalJSON.quoted(name)), or has it twice "
+              + "(--columns \(asked)); it has \(fields.map(line.shown).joined(separator: ", "))")
+        }
+        return number
+      }
+    }
+    self.init(
+      split: try asked.split.map(field), label: try field(asked.label), text: try field(asked.text),
+      count: fields.count)
+  }
+
   /// The columns of a first line that names them; nil when it is an example.
-  init?(_ line: TextLine, _ fields: [Range<Int>]) throws {
+  private init?(_ line: TextLine, _ fields: [Range<Int>]) throws {
     let names = fields.map { $0.count > 20 ? "" : line.text($0).lowercased() }
+      .map { $0 == "sentence" ? "text" : $0 }
     guard let label = names.firstIndex(of: "label") else { return nil }
     for (name, field) in zip(names, fields)
     where !["split", "label", "text"].contains(name) || names.count(where: { $0 == name }) > 1 {
@@ -83,5 +134,15 @@ private struct Columns {
     }
     self.init(
       split: names.firstIndex(of: "split"), label: label, text: text, count: names.count)
+  }
+}
+
+extension TextLine {
+  /// A whole number, also as AAN has it (`1.0`); nil for anything else.
+  func wholeNumber(_ field: Range<Int>) -> Int? {
+    guard let point = bytes[field].firstIndex(of: UInt8(ascii: ".")) else { return number(field) }
+    let fraction = bytes[(point + 1)..<field.upperBound]
+    guard !fraction.isEmpty, fraction.allSatisfy({ $0 == UInt8(ascii: "0") }) else { return nil }
+    return number(field.lowerBound..<point)
   }
 }

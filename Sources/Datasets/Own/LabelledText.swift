@@ -4,17 +4,23 @@
 /// `split`, in any order - gives the splits too; else a file's name does (`train.tsv`, `test.tsv`), else
 /// they are chosen, see `OwnTask`. Labels are integers from 0. The text is everything between tabs and
 /// line end (LF or CRLF), without quotes or escapes; it is stored byte for byte, id = byte + 1. The meta
-/// text holds the line.
+/// text holds the line. Other layouts are named by `columns`; columns that are not named are left out.
 public struct LabelledText: Converter {
   /// Changes whenever the same files give another content.
   public static let version = 1
   /// What the parameters call this converter.
   static let kind = ParameterValue.string("tsv")
+  /// Yes.
+  public static var readsCompressedFiles: Bool { true }
   /// Classes, longest text and number of ids.
   public static var measured: Set<String> { OwnTask.measured }
 
   /// Its name and splits.
   public var own: OwnTask
+  /// Which column is which; nil for label and text, or what a first line says.
+  public var columns: OwnColumns?
+  /// Whether the first line of every file is no example.
+  public var header = false
 
   /// A task of one's own.
   public init(_ own: OwnTask) { self.own = own }
@@ -22,6 +28,8 @@ public struct LabelledText: Converter {
   /// The converter of a manifest's parameters; nil when they are not its own.
   init?(task: String, parameters: [String: ParameterValue]) {
     own = OwnTask(task: task, parameters: parameters)
+    if case .string(let typed) = parameters["columns"] { columns = try? OwnColumns(typed) }
+    header = parameters["header"] == .integer(1)
     guard self.parameters == parameters.filter({ !LabelledText.measured.contains($0.key) }) else {
       return nil
     }
@@ -32,7 +40,12 @@ public struct LabelledText: Converter {
   /// The task.
   public var datasetName: String { own.task }
   /// Everything that decides the content, apart from the files.
-  public var parameters: [String: ParameterValue] { own.parameters("tsv") }
+  public var parameters: [String: ParameterValue] {
+    var parameters = own.parameters("tsv")
+    if let columns { parameters["columns"] = .string("\(columns)") }
+    if header { parameters["header"] = .integer(1) }
+    return parameters
+  }
 
   /// - Throws: `usage`.
   public func validate() throws { try own.validate() }
@@ -41,7 +54,7 @@ public struct LabelledText: Converter {
   ///
   /// - Throws: `malformedInput` with line and column.
   public func read(_ sources: SourceReader) throws -> ConvertedContent {
-    var table = LabelledTable()
+    var table = LabelledTable(classes: own.classes, columns: columns, header: header)
     try sources.forEachFile { try table.add($0) }
     guard !table.examples.rows.isEmpty else {
       throw DatasetError.nothingFound(

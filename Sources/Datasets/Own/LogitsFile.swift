@@ -59,7 +59,7 @@ public struct LogitsFile: Sendable {
       let count = try NpyArray.headerBytes(UnsafeRawBufferPointer(rebasing: bytes[..<12]))
       guard bytes.count >= count else { throw MalformedBytes(0, "cut in its header") }
       return try NpyArray(
-        UnsafeRawBufferPointer(rebasing: bytes[..<count]), fileBytes: bytes.count, reals: true)
+        UnsafeRawBufferPointer(rebasing: bytes[..<count]), fileBytes: bytes.count, reals: .only)
     }
   }
 

@@ -6,13 +6,87 @@ extension OwnExamples {
   func content(
     of task: OwnTask, _ symbols: [UInt8], vocabularySize: Int, from sources: String
   ) throws -> ConvertedContent {
-    let splits = try splits(of: task, from: sources)
-    var content = ConvertedContent(symbols, splits: splits, unit: "examples")
+    try refuseUnknownSplits(from: sources)
+    let final = try labels.final(of: sources)
+    let splits = try splits(of: task, from: sources).map { name, rows in
+      (
+        name: name,
+        rows: rows.map { row in
+          var row = row
+          row.label = row.label.map(final)
+          return row
+        }
+      )
+    }
+    let names = labels.names
+    let used = Set(splits.flatMap { $0.rows.compactMap(\.label) })
+    let classes = max(names.count, (used.max() ?? 0) + 1)
+    var content = ConvertedContent(symbols, splits: splits, unit: "examples", skipped: skipped)
+    content.files = files.map { ReadFile(path: $0.path, split: $0.split?.rawValue) }
+    content.notes = notes(on: splits, symbols, classes: classes, used)
     content.measured = [
       "max_length": .integer(rows.values.joined().map(\.count).max() ?? 0),
-      "num_classes": .integer(greatestLabel + 1), "vocabulary_size": .integer(vocabularySize),
+      "num_classes": .integer(classes), "vocabulary_size": .integer(vocabularySize),
     ]
+    if !names.isEmpty { content.measured["class_names"] = ClassLabels.encoded(names) }
     return content
+  }
+
+  /// What is no mistake, but looks like one.
+  private func notes(
+    on splits: [(name: String, rows: [SequenceRow])], _ symbols: [UInt8], classes: Int,
+    _ used: Set<Int>
+  ) -> [String] {
+    func list(_ missing: [Int]) -> String {
+      let names = labels.names
+      let shown = missing.prefix(10).map { names.isEmpty ? "\($0)" : "\($0) (\(names[$0]))" }
+      return shown.joined(separator: ", ") + (missing.count > 10 ? ", ..." : "")
+    }
+    var notes: [String] = []
+    let gaps = (0..<classes).filter { !used.contains($0) }
+    if !gaps.isEmpty {
+      notes.append(
+        "labels leave gaps: \(classes.grouped) classes from 0 to \((classes - 1).grouped), "
+          + "no example of \(list(gaps))")
+    }
+    let trained = Set(splits.first { $0.name == "train" }?.rows.compactMap(\.label) ?? [])
+    let unseen = used.subtracting(trained).sorted()
+    if !unseen.isEmpty { notes.append("no training example has class \(list(unseen))") }
+    if let note = contradiction(in: splits, symbols) { notes.append(note) }
+    return notes
+  }
+
+  /// Examples of one content and two labels, which no model can learn.
+  private func contradiction(
+    in splits: [(name: String, rows: [SequenceRow])], _ symbols: [UInt8]
+  ) -> String? {
+    var seen: [Int: [SequenceRow]] = [:]
+    var count = 0
+    var first: (SequenceRow, SequenceRow)?
+    for row in splits.flatMap(\.rows) {
+      let content = symbols[row.start..<(row.start + row.count)]
+      var hasher = Hasher()
+      content.withUnsafeBytes { hasher.combine(bytes: $0) }
+      let hash = hasher.finalize()
+      let same = seen[hash]?.first {
+        symbols[$0.start..<($0.start + $0.count)].elementsEqual(content)
+      }
+      guard let same else {
+        seen[hash, default: []].append(row)
+        continue
+      }
+      guard same.label != row.label else { continue }
+      count += 1
+      first = first ?? (same, row)
+    }
+    guard let (one, other) = first else { return nil }
+    func place(_ row: SequenceRow) -> String {
+      "\(row.meta?.filter { $0.isLetter } ?? "row") \(row.meta?.filter { $0.isNumber } ?? "")"
+    }
+    return
+      "\(count.grouped) example\(count == 1 ? " has" : "s have") the content of an earlier one and "
+      + "another label, as \(place(one)) (label \(one.label ?? -1)) and \(place(other)) "
+      + "(label \(other.label ?? -1))"
   }
 
   private func splits(

@@ -10,6 +10,8 @@ public struct OwnTask: Sendable, Equatable {
   public var validation: Int?
   /// Test examples to choose; nil for a tenth.
   public var test: Int?
+  /// The names of the classes 0, 1 and so on; empty for numbers alone.
+  public var classes: [String] = []
 
   /// A task of its own name with a tenth each for validation and test.
   public init() {}
@@ -19,6 +21,7 @@ public struct OwnTask: Sendable, Equatable {
     self.task = task
     if case .integer(let count) = parameters["validation"] { validation = count }
     if case .integer(let count) = parameters["test"] { test = count }
+    classes = ClassLabels.names(in: parameters, key: "classes")
   }
 
   /// LRA's own names, whose datasets follow their own rules.
@@ -47,19 +50,27 @@ public struct OwnTask: Sendable, Equatable {
     for (option, count) in [("validation", validation), ("test", test)] {
       if let count, count < 0 { mistakes.append("--\(option) is \(count), 0 or more allowed") }
     }
+    if Set(classes).count < classes.count || classes.contains(where: { $0.isEmpty }) {
+      mistakes.append(
+        "--classes \(classes.joined(separator: ",")): every class needs a name of its own")
+    }
     if !mistakes.isEmpty { throw DatasetError.invalidParameter(mistakes.joined(separator: "\n")) }
   }
 
   /// The parameters that every task of one's own has; the sources tell the others.
   func parameters(_ converter: String) -> [String: ParameterValue] {
-    [
+    var parameters: [String: ParameterValue] = [
       "converter": .string(converter),
       "test": test.map(ParameterValue.integer) ?? .string("1/10"),
       "validation": validation.map(ParameterValue.integer) ?? .string("1/10"),
     ]
+    if !classes.isEmpty { parameters["classes"] = ClassLabels.encoded(classes) }
+    return parameters
   }
 
-  static let measured: Set<String> = ["max_length", "num_classes", "vocabulary_size"]
+  static let measured: Set<String> = [
+    "class_names", "max_length", "num_classes", "vocabulary_size",
+  ]
 }
 
 /// A split that a user's files name.
@@ -86,6 +97,29 @@ enum OwnSplit: String, CaseIterable {
           self = split
           return
         }
+      }
+    }
+    return nil
+  }
+
+  /// The split that a path's last name looks like without saying it: `trainset.tsv`, `mytest.npy`.
+  init?(resembledBy path: String) {
+    let name = path.split(separator: "/").last ?? ""
+    for word in name.split(whereSeparator: { !$0.isLetter }).map({ $0.lowercased() }) {
+      let beginnings: [(String, OwnSplit)] = [
+        ("train", .train), ("trn", .train), ("test", .test), ("tst", .test), ("valid", .validation),
+        ("valset", .validation), ("valdata", .validation), ("dev", .validation),
+        ("eval", .validation),
+      ]
+      let endings: [(String, OwnSplit)] = [
+        ("train", .train), ("training", .train), ("test", .test), ("valid", .validation),
+        ("validation", .validation),
+      ]
+      if let found = beginnings.first(where: { word.hasPrefix($0.0) })
+        ?? endings.first(where: { word.hasSuffix($0.0) })
+      {
+        self = found.1
+        return
       }
     }
     return nil

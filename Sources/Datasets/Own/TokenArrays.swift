@@ -5,22 +5,31 @@ struct TokenArrays {
   private(set) var greatestID = 0
   private var tokens: [OwnSplit?: [SequenceRow]] = [:]
   private var labels: [OwnSplit?: [Int]] = [:]
+  private var read: OwnExamples
 
-  init(raw: Bool) { self.raw = raw }
+  init(raw: Bool, classes: [String] = []) {
+    self.raw = raw
+    read = OwnExamples(labels: ClassLabels(given: classes))
+  }
 
   /// Reads a file.
   mutating func add(_ file: SourceFile) throws {
     var file = file
     file.advice = OwnTask.advice
-    let header = try file.npyHeader()
-    let split = OwnSplit(path: file.path)
-    guard case .integer = header.element else {
-      throw file.malformed("an array of texts; integers expected", byte: 0)
+    guard let split = read.begin(file, suffixes: [".npy"]) else { return }
+    let header = try file.npyHeader(reals: .too)
+    switch header.element {
+    case .integer: break
+    case .real where header.shape.count == 1: break
+    case .real:
+      throw file.malformed("an array of real numbers; integers expected for tokens", byte: 0)
+    case .text: throw file.malformed("an array of texts; integers expected", byte: 0)
     }
     switch header.shape.count {
     case 1 where labels[split] == nil: labels[split] = try readLabels(file, header)
     case 2 where tokens[split] == nil: tokens[split] = try readTokens(file, header)
     case 1, 2:
+      try read.refuseUnknownSplits(from: file.source)
       throw file.malformed(
         "a second array of \(header.shape.count) dimensions for the same split")
     default:
@@ -31,7 +40,7 @@ struct TokenArrays {
 
   /// Joins tokens and labels.
   func examples(_ sources: String) throws -> OwnExamples {
-    var examples = OwnExamples()
+    var examples = read
     let splits: [OwnSplit?] = OwnSplit.allCases + [nil]
     for split in splits where tokens[split] != nil || labels[split] != nil {
       let name = split.map { " of \($0.rawValue)" } ?? ""
@@ -59,15 +68,27 @@ struct TokenArrays {
     return examples
   }
 
-  private func readLabels(_ file: SourceFile, _ header: NpyArray) throws -> [Int] {
+  private mutating func readLabels(_ file: SourceFile, _ header: NpyArray) throws -> [Int] {
     var labels: [Int] = []
-    try file.forEachInteger(header) { value, byte in
-      guard (0...OwnTask.greatestLabel).contains(value) else {
+    let most = read.labels.given.isEmpty ? OwnTask.greatestLabel : read.labels.given.count - 1
+    func take(_ value: Int?, _ shown: String, _ byte: Int) throws {
+      guard let value, (0...most).contains(value) else {
         throw file.malformed(
-          "label \(labels.count.grouped) is \(value); 0...\(OwnTask.greatestLabel) allowed",
-          byte: byte)
+          "label \(labels.count.grouped) is \(shown); 0...\(most) allowed", byte: byte)
       }
       labels.append(value)
+    }
+    guard case .real(let width) = header.element else {
+      try file.forEachInteger(header) { try take($0, "\($0)", $1) }
+      return labels
+    }
+    // Whole numbers may be stored as real ones.
+    try file.forEachInteger(header.bits(width)) { bits, byte in
+      let real =
+        width == 8
+        ? Double(bitPattern: UInt64(bitPattern: Int64(bits)))
+        : Double(Float(bitPattern: UInt32(truncatingIfNeeded: bits)))
+      try take(Int(exactly: real), "\(real)", byte)
     }
     return labels
   }

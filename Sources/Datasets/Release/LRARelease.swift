@@ -243,7 +243,7 @@ extension DatasetStore {
           dataset, content, name: name ?? dataset.datasetName, sources: reader.records)
         try plan.validate()
         return (plan, content.skipped)
-      }, skipped
+      }, reader.skipped + skipped
     )
   }
 }

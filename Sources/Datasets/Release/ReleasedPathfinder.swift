@@ -50,7 +50,9 @@ struct ReleasedPathfinder {
   let tree: Tree
   private var pieces = FilePieces()
   private var images: [Image] = []
-  private var labels: [Key: Int] = [:]
+  private var labels: [Key: (label: Int, place: LabelPlace)] = [:]
+  private var metadata: [String] = []
+  private var empty: Set<Key> = []
   private var skipped: [SkippedFile] = []
   private var pixels: [UInt8]
 
@@ -101,6 +103,7 @@ struct ReleasedPathfinder {
   private mutating func addImage(_ file: SourceFile, _ key: Key) throws {
     let place = try pieces.append(file, limit: 1 << 20)
     guard place.count > 0 else {
+      empty.insert(key)
       return skipped.append(.init(path: file.path, reason: "it is empty"))
     }
     guard pieces.decode(place, size: tree.size, into: &pixels) else {
@@ -110,7 +113,19 @@ struct ReleasedPathfinder {
     images.append(Image(key: key, place: place))
   }
 
+  /// Where a label stands: which file of the metadata, and its line or row.
+  private struct LabelPlace {
+    let file: Int
+    let number: Int
+    let isRow: Bool
+  }
+
+  private func text(_ place: LabelPlace) -> String {
+    metadata[place.file] + (place.isRow ? ", row \(place.number)" : ":\(place.number)")
+  }
+
   private mutating func addMetadata(_ file: SourceFile) throws {
+    metadata.append(file.path)
     var head = [UInt8](repeating: 0, count: 6)
     let count = try head.withUnsafeMutableBytes { try file.fill($0) }
     head.removeLast(6 - count)
@@ -119,7 +134,7 @@ struct ReleasedPathfinder {
       let fields = String(decoding: line.bytes.prefix(1000), as: UTF8.self)
         .split(whereSeparator: \.isWhitespace)
       if fields.isEmpty { return }
-      guard add(fields) else {
+      guard try add(fields, line.number, isRow: false, file) else {
         throw line.malformed("expected imgs/K sample_N.png, a third field and a label of 0 or 1")
       }
     }
@@ -145,7 +160,7 @@ struct ReleasedPathfinder {
         let bytes = isWide ? ReleasedPathfinder.narrow(cell, header.isBigEndian) : Array(cell)
         return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)[...]
       }
-      guard add(texts) else {
+      guard try add(texts, number, isRow: true, file) else {
         throw file.malformed(
           "row \(number.grouped) has no imgs/K, sample_N.png, third field and label of 0 or 1",
           byte: place)
@@ -165,12 +180,21 @@ struct ReleasedPathfinder {
   /// Notes the label of an image.
   ///
   /// - Returns: false when the fields do not say one.
-  private mutating func add(_ fields: [Substring]) -> Bool {
+  /// - Throws: `malformedInput` when the image has another label already.
+  private mutating func add(
+    _ fields: [Substring], _ number: Int, isRow: Bool, _ file: SourceFile
+  ) throws -> Bool {
     guard fields.count >= 4, fields[0].hasPrefix("imgs/"),
       let key = ReleasedPathfinder.key(fields[0].dropFirst(5), fields[1]),
       fields[3] == "0" || fields[3] == "1"
     else { return false }
-    labels[key] = fields[3] == "1" ? 1 : 0
+    let label = fields[3] == "1" ? 1 : 0
+    let place = LabelPlace(file: metadata.count - 1, number: number, isRow: isRow)
+    if let other = labels[key], other.label != label {
+      throw DatasetError.twoLabels(
+        file.source, path(key), (other.label, text(other.place)), (label, text(place)))
+    }
+    labels[key] = (label, place)
     return true
   }
 
@@ -193,8 +217,13 @@ struct ReleasedPathfinder {
         skipped.append(.init(path: path(image.key), reason: "no line of the metadata names it"))
         continue
       }
-      image.label = label
+      image.label = label.label
       found.append(image)
+    }
+    let known = empty.union(images.map(\.key))
+    for key in labels.keys.sorted() where !known.contains(key) {
+      skipped.append(
+        .init(path: path(key), reason: "the metadata names it, but it is not there"))
     }
     guard !found.isEmpty else {
       throw DatasetError.nothingFound(

@@ -98,12 +98,38 @@ public struct AAN: Converter {
       return shard
     }
     content.pairs = pairs
+    if let note = contradiction(found) { content.notes.append(note) }
     if several > 0 {
       content.notes.append(
         "\(several.grouped) id\(several == 1 ? " comes" : "s come") with several texts; each text is "
           + "a document")
     }
     return content
+  }
+
+  /// Pairs that come with both labels, which no model can learn; nil when there are none.
+  private static func contradiction(_ found: [AANFile: [DocumentPair]]) -> String? {
+    struct Documents: Hashable {
+      let first: Int
+      let second: Int
+    }
+    var seen: [Documents: (label: Int, place: String)] = [:]
+    var (count, first) = (0, "")
+    for kind in AANFile.allCases {
+      for (number, pair) in (found[kind] ?? []).enumerated() {
+        let key = Documents(first: pair.document1, second: pair.document2)
+        guard let other = seen[key] else {
+          seen[key] = (pair.label, "\(kind.name), pair \(number + 1)")
+          continue
+        }
+        guard other.label != pair.label else { continue }
+        if count == 0 { first = "\(other.place), and \(kind.name), pair \(number + 1)" }
+        count += 1
+      }
+    }
+    guard count > 0 else { return nil }
+    return
+      "\(count.grouped) pair\(count == 1 ? " comes" : "s come") with both labels, first in \(first)"
   }
 
   /// The metas of all documents, and how many ids have several.

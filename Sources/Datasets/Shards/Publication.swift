@@ -17,13 +17,24 @@ public struct PublishedFile: Sendable, Equatable {
 /// folder. The index rows follow in one transaction, by the caller. A process that dies leaves at most a
 /// `.NAME.PID-RANDOM.partial`, which `sweep` removes.
 public enum Publication {
-  /// Writes a file; one that is there already is replaced.
+  /// What a new file may take the place of.
+  public enum Replacement: Sendable {
+    /// Any file of its name.
+    case any
+    /// None; one of the same content is the same file.
+    case nothing
+  }
+
+  /// Writes a file.
   ///
-  /// - Parameter write: gives the content piece by piece to the sink.
-  /// - Throws: `diskFull`, `failure`; nothing of the new file is left then.
+  /// - Parameters:
+  ///   - replacing: what may be there already.
+  ///   - write: gives the content piece by piece to the sink.
+  /// - Throws: `diskFull`, `failure`, `configurationDiffers` for a file that may not be replaced; nothing
+  ///   of the new file is left then.
   @discardableResult
   public static func publish(
-    _ path: String, _ write: (inout Sink) throws -> Void
+    _ path: String, replacing: Replacement = .any, _ write: (inout Sink) throws -> Void
   ) throws -> PublishedFile {
     let (folder, name) = split(path)
     let random = UInt64.random(in: 0...UInt64.max)
@@ -40,13 +51,44 @@ public enum Publication {
         throw DatasetError.shortFile(path, found: Int(status.st_size), expected: sink.bytes)
       }
       try synchronize(file, path)
-      guard rename(partial, path) == 0 else { throw DatasetError.system("write", path, errno) }
+      switch replacing {
+      case .any: try rename(partial, to: path)
+      case .nothing: try place(partial, at: path)
+      }
     } catch {
       unlink(partial)
       throw error
     }
     try synchronizeFolder(folder)
     return PublishedFile(path: path, bytes: sink.bytes, sha256: Array(sink.hash.finalize()))
+  }
+
+  private static func rename(_ partial: String, to path: String) throws {
+    guard Foundation.rename(partial, path) == 0 else {
+      throw DatasetError.system("write", path, errno)
+    }
+  }
+
+  /// Gives a finished file its name when nobody has it, in one step.
+  private static func place(_ partial: String, at path: String) throws {
+    if link(partial, path) == 0 {
+      unlink(partial)
+      return
+    }
+    let reason = errno
+    var status = stat()
+    if lstat(path, &status) == 0 {
+      guard WrittenFile.haveSameContent(partial, path) else {
+        throw DatasetError.fileInTheWay(path, dataset: nil)
+      }
+      unlink(partial)
+      return
+    }
+    // File systems without second names: exFAT, some network folders.
+    guard [EPERM, ENOTSUP, EOPNOTSUPP, ENOSYS, EMLINK, EACCES].contains(reason) else {
+      throw DatasetError.system("write", path, reason)
+    }
+    try rename(partial, to: path)
   }
 
   /// Takes the content of a file that is being published.
@@ -86,7 +128,12 @@ public enum Publication {
       return try synchronizeFolder(split(path).folder)
     }
     switch errno {
-    case EEXIST: return
+    case EEXIST:
+      var status = stat()
+      guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+        throw DatasetError.fileInTheWay(path, dataset: nil)
+      }
+    case ENOTDIR: throw DatasetError.fileInTheWay(split(path).folder, dataset: nil)
     case ENOENT:
       let parent = split(path).folder
       guard parent != path else { throw DatasetError.system("make", path, ENOENT) }
@@ -103,16 +150,16 @@ public enum Publication {
   ///
   /// Nothing may have that name yet.
   public static func move(_ partial: String, to path: String) throws {
-    guard rename(partial, path) == 0 else { throw DatasetError.system("write", path, errno) }
+    try rename(partial, to: path)
     try synchronizeFolder(split(path).folder)
   }
 
-  /// Removes what dead writers left in a folder.
+  /// Removes what dead writers of shards left in a folder; see `WrittenFile.isPartial`.
   ///
   /// Call it only with the writer's lock held.
   public static func sweep(_ folder: String) {
     for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    where name.hasPrefix(".") && name.hasSuffix(".partial") {
+    where name.hasSuffix(".partial") && WrittenFile.isPartial(folder, name) {
       unlink("\(folder)/\(name)")
     }
   }

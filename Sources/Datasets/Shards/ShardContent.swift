@@ -135,15 +135,18 @@ struct ShardContent: Sendable {
       && bytes.suffix(end.count).elementsEqual(end)
   }
 
-  /// Publishes the shard and its side table.
+  /// Publishes the shard and its side table; files of other content are never replaced.
   func publish(_ path: String) throws -> (shard: PublishedFile, sideTable: PublishedFile) {
-    let shard = try Publication.publish(path) { sink in
+    // The side table first: a shard that a killed writer left is then known by it, see `leftovers`.
+    let sideTable = try Publication.publish(
+      ShardRecord.sideTable(of: path), replacing: .nothing
+    ) { sink in
+      try sink.write(Array(sideTableText.utf8))
+    }
+    let shard = try Publication.publish(path, replacing: .nothing) { sink in
       try sink.write(header)
       try sink.write(payload)
       try sink.write(end)
-    }
-    let sideTable = try Publication.publish(ShardRecord.sideTable(of: path)) { sink in
-      try sink.write(Array(sideTableText.utf8))
     }
     return (shard, sideTable)
   }

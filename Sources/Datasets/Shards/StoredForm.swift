@@ -39,9 +39,9 @@ enum StoredForm: Sendable, Equatable {
   }
 
   /// Where a shard lies, relative to the database's folder.
-  func path(_ dataset: String, split: String, ordinal: Int) -> String {
+  func path(in folder: String, split: String, ordinal: Int) -> String {
     let number = TarHeader.number(ordinal, digits: 5)
-    return "data/\(dataset)/\(split)-\(number).\(isArray ? "npy" : "tar")"
+    return "\(folder)/\(split)-\(number).\(isArray ? "npy" : "tar")"
   }
 
   /// How many tokens an example has: its symbols, or the pixels of its image.

@@ -31,14 +31,18 @@ public struct Baselines: Sendable {
 
   /// The share of a split's examples that each rule gets right; the simplest rule first.
   ///
+  /// - Parameter positions: the examples that count; nil for all.
   /// - Throws: `checksumMismatch` when an example is damaged.
-  public func measure(on reader: SplitReader) throws -> [DatasetStatistics.Baseline] {
+  public func measure(
+    on reader: SplitReader, at positions: [Int]? = nil
+  ) throws -> [DatasetStatistics.Baseline] {
     var right = [Int](repeating: 0, count: keys.count)
-    try Baselines.forEach(reader, needsSymbols: keys.count > 1) { label, symbols in
+    let count = positions?.count ?? reader.count
+    try Baselines.forEach(reader, at: positions, needsSymbols: keys.count > 1) { label, symbols in
       for number in keys.indices where isRight(number, label, symbols) { right[number] += 1 }
     }
     return zip(keys, right).map { rule, right in
-      .init(name: rule.name, accuracy: Double(right) / Double(max(1, reader.count)))
+      .init(name: rule.name, accuracy: Double(right) / Double(max(1, count)))
     }
   }
 
@@ -64,10 +68,10 @@ public struct Baselines: Sendable {
 
   /// Gives every label, with its symbols when a rule looks at them: images are costly to decode.
   private static func forEach(
-    _ reader: SplitReader, needsSymbols: Bool,
+    _ reader: SplitReader, at positions: [Int]? = nil, needsSymbols: Bool,
     _ body: (Int32, UnsafeBufferPointer<UInt8>) -> Void
   ) throws {
-    for position in 0..<reader.count {
+    for position in positions ?? Array(0..<reader.count) {
       let label = reader.labels[position]
       if needsSymbols {
         try reader.withSymbols(at: position) { body(label, $0) }

@@ -14,6 +14,8 @@ public struct DatasetStatistics: Sendable, Equatable {
   public struct Label: Sendable, Equatable {
     /// The class, -1 for unlabelled examples.
     public let label: Int
+    /// The name of the class; nil when classes are numbers only.
+    public let name: String?
     /// How many examples.
     public let count: Int
   }
@@ -62,6 +64,8 @@ public struct DatasetStatistics: Sendable, Equatable {
   public let dataset: String
   /// The splits, by ordinal.
   public let splits: [Split]
+  /// The names of the classes from 0; empty when they are numbers only.
+  public let classNames: [String]
   /// Examples of a later split that repeat one of an earlier split exactly.
   public let duplicatesAcrossSplits: Int
   /// Examples of a later split that nearly repeat one of an earlier split; nil for images.
@@ -98,6 +102,7 @@ extension DatasetStore {
     let near =
       sequences.contains { $0.symbols.imageSize != nil }
       ? nil : try NearDuplicates(sequences, threads: threads)
+    let names = readers.first?.classNames ?? []
     let splits = try zip(manifest.splits, readers).filter {
       only == nil || $0.0.name == only
     }.map { split, reader in
@@ -111,14 +116,18 @@ extension DatasetStore {
         ),
         histogram: histogram(reader.lengths, bins: bins),
         labels: split.labels.compactMap { key, count in
-          Int(key).map { .init(label: $0, count: count) }
+          Int(key).map {
+            .init(
+              label: $0, name: names.indices.contains($0) ? names[$0] : nil, count: count)
+          }
         }.sorted { $0.label < $1.label },
         baselines: try baselines(reader, manifest.task, rules, content, threads),
         duplicates: split.duplicates,
         nearDuplicates: place.flatMap { near?.within[$0] })
     }
     return DatasetStatistics(
-      dataset: name, splits: splits, duplicatesAcrossSplits: manifest.duplicatesAcrossSplits,
+      dataset: name, splits: splits, classNames: names,
+      duplicatesAcrossSplits: manifest.duplicatesAcrossSplits,
       nearDuplicatesAcrossSplits: near?.across)
   }
 

@@ -4,7 +4,7 @@ import Crypto
 ///
 /// Reads `aclImdb_v1.tar.gz` (Maas and others, ACL 2011) or its unpacked folder: `train/pos`, `train/neg`,
 /// `test/pos`, `test/neg` and, on request, `train/unsup`, with files `ID_RATING.txt`. A review is stored
-/// whole, byte for byte; label 0 is negative, 1 positive. Each split is sorted by label, then by review
+/// whole, byte for byte; label 0 is negative, 1 positive, and a rating that says otherwise is refused. Each split is sorted by label, then by review
 /// id, so archive and folder give the same dataset. The meta text holds `rating` and `review_id`.
 ///
 /// Validation: of each class the training reviews with the smallest SHA-256 of their member path
@@ -76,6 +76,10 @@ public struct IMDb: Converter {
       guard let folder = Folder(file.components), folder != .unsup || unsup else { return }
       guard let (id, rating) = IMDb.name(file.name) else {
         return skipped.append(.init(path: file.path, reason: "its name is not ID_RATING.txt"))
+      }
+      if let label = folder.label, (1...10).contains(rating), label != (rating > 5 ? 1 : 0) {
+        throw DatasetError.twoLabels(
+          file.source, file.path, (label, "its folder"), (1 - label, "its rating"))
       }
       let start = symbols.count
       let count = try file.append(to: &symbols, limit: 1 << 24)

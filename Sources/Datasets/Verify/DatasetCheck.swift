@@ -53,11 +53,13 @@ struct DatasetCheck: Sendable {
           split, documents: documents, complete: dataset.complete, options.depth, index))
     }
     var expected: [ExpectedShard] = []
+    let folder = store.dataFolder(
+      of: dataset.name, holding: try index.shards(of: dataset).map(\.path))
     for split in splits where !ofPairs.contains(split) {
       // Counted before the shards are read: what a writer adds in between belongs to shards we see.
       let rows = try index.exampleCount(of: split) + index.pairCount(of: split)
       let (shards, surplus) = ExpectedShard.all(
-        of: split, dataset: dataset, records: try index.shards(of: split),
+        of: split, dataset: dataset, in: folder, records: try index.shards(of: split),
         complete: dataset.complete)
       expected += shards
       check.surplus += surplus

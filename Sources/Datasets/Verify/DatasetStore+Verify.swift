@@ -8,7 +8,7 @@ extension DatasetStore {
   public func verify(_ names: [String] = [], _ options: VerifyOptions = .init()) throws
     -> VerifyReport
   {
-    let lock = options.repair ? try WriterLock(database: path) : nil
+    let lock = options.repair ? try writerLock() : nil
     defer { withExtendedLifetime(lock) {} }
     var report = VerifyReport()
     let index: Index
@@ -55,16 +55,14 @@ extension DatasetStore {
 
   /// Files in a dataset's folder that the index does not name, relative to the database's folder.
   private func orphans(of dataset: DatasetRecord, _ index: Index) throws -> [String] {
-    var known: Set<String> = []
-    for split in try index.splits(of: dataset) {
-      for shard in try index.shards(of: split) {
-        known.insert(shard.path)
-        known.insert(shard.sideTablePath)
-      }
-    }
-    let folder = "data/\(dataset.name)"
+    let shards = try index.shards(of: dataset)
+    let known = Set(shards.flatMap { [$0.path, $0.sideTablePath] })
+    let folder = dataFolder(of: dataset.name, holding: shards.map(\.path))
+    if case .other = owner(of: folder) { return [] }
     let files = (try? FileManager.default.contentsOfDirectory(atPath: file(folder))) ?? []
-    return files.sorted().filter { $0 != Quarantine.folder }.map { "\(folder)/\($0)" }
-      .filter { !known.contains($0) }
+    return files.sorted().filter { $0 != Quarantine.folder && $0 != DatasetFolder.marker }.map {
+      "\(folder)/\($0)"
+    }
+    .filter { !known.contains($0) }
   }
 }

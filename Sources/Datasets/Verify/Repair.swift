@@ -19,6 +19,8 @@ extension DatasetStore {
   ) throws -> Repair {
     var report = Repair()
     guard !check.report.damaged.isEmpty else { return report }
+    // What another database has there is not ours to move.
+    _ = try writableFolder(of: check.dataset.name, holding: check.shards.map(\.expected.path))
     if check.canConvert { return try setAside(check, index) }
     guard check.canRepair, let plan = check.plan else { return report }
     let damaged = check.shards.filter { !$0.damaged.isEmpty }
@@ -78,11 +80,17 @@ extension DatasetStore {
       SplitSize(name: split.name, ordinal: split.ordinal, count: split.count), expected.range
     ) { _ in }
     var moved: [String] = []
-    if !check.fileIsSound {
-      moved += try quarantine(expected.path)
-      moved += try quarantine(ShardRecord.sideTable(of: expected.path))
+    let table = ShardRecord.sideTable(of: expected.path)
+    if !check.fileIsSound { moved += try quarantine(expected.path) }
+    let there = FileManager.default.contents(atPath: file(table))
+    if !check.fileIsSound || there != Data(content.sideTableText.utf8) {
+      moved += try quarantine(table)
     }
-    try Publication.makeFolder((file(expected.path) as NSString).deletingLastPathComponent)
+    if let there = FileManager.default.contents(atPath: file(expected.path)), !content.isFile(there)
+    {
+      moved += try quarantine(expected.path)
+    }
+    try take(writableFolder(of: plan.name, holding: [expected.path]), for: plan.name)
     let (shard, sideTable) = try content.publish(file(expected.path))
     try index.replace(expected, content, shard, sideTable)
     return moved

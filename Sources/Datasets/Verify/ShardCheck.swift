@@ -11,9 +11,12 @@ struct ExpectedShard: Sendable {
 
   /// The shards that a split should have, and those rows of the index that are too many.
   ///
-  /// - Parameter complete: all of them; else those that the index names, because a worker makes some.
+  /// - Parameters:
+  ///   - folder: the dataset's.
+  ///   - complete: all of them; else those that the index names, because a worker makes some.
   static func all(
-    of split: SplitRecord, dataset: DatasetRecord, records: [ShardRecord], complete: Bool
+    of split: SplitRecord, dataset: DatasetRecord, in folder: String, records: [ShardRecord],
+    complete: Bool
   ) -> (expected: [ExpectedShard], surplus: [ShardRecord]) {
     let size = shardExamples(split, records)
     let whole = (split.count + size - 1) / size
@@ -26,7 +29,7 @@ struct ExpectedShard: Sendable {
       return ExpectedShard(
         split: split, ordinal: ordinal,
         range: ordinal * size..<min((ordinal + 1) * size, split.count),
-        form: form, path: form.path(dataset.name, split: split.name, ordinal: ordinal),
+        form: form, path: form.path(in: folder, split: split.name, ordinal: ordinal),
         record: record)
     }
     return (expected, records.filter { !(0..<count).contains($0.ordinal) })

@@ -11,6 +11,8 @@ public struct Report: Sendable {
   public var database: String
   /// The folder of the page.
   public var out: String
+  /// The folder of runs whose rows the index may not have yet.
+  public var runs: String
   /// Files that `bench --json` printed.
   public var benches: [String]
   /// Published tables beside the built-in ones, as `Reproduction.open` takes them.
@@ -18,10 +20,12 @@ public struct Report: Sendable {
 
   /// A report of a database's runs.
   public init(
-    database: String, out: String, benches: [String] = [], reproductions: [String] = []
+    database: String, out: String, runs: String = "runs", benches: [String] = [],
+    reproductions: [String] = []
   ) {
     self.database = database
     self.out = out
+    self.runs = runs
     self.benches = benches
     self.reproductions = reproductions
   }
@@ -34,6 +38,8 @@ public struct Report: Sendable {
     public var runs: Int
     /// Its size.
     public var bytes: Int
+    /// Names of runs of other data than the database holds now, which it does not show.
+    public var stale: [String]
   }
 
   /// Makes the page.
@@ -44,7 +50,7 @@ public struct Report: Sendable {
     let named = try reproductions.map { try Reproduction.open($0) }
     for table in named { _ = try ReproductionPlan(.init(table, database: database)) }
     let data = try ReportData(
-      database: database, benches: benches.map { try BenchFile(reading: $0) },
+      database: database, folder: runs, benches: benches.map { try BenchFile(reading: $0) },
       reproductions: Reproduction.builtIn.filter { !named.contains($0) } + named)
     let page = Array(ReportPage(data).markup.text.utf8)
     let path = out + "/index.html"
@@ -52,7 +58,8 @@ public struct Report: Sendable {
       try Publication.makeFolder(out)
       try Publication.publish(path) { try $0.write(page) }
     }
-    return Outcome(out: path, runs: data.runs.count, bytes: page.count)
+    return Outcome(out: path, runs: data.runs.count, bytes: page.count,
+      stale: data.stale.map(\.name))
   }
 }
 

@@ -134,17 +134,31 @@ struct ReportData {
   let benches: [BenchFile]
   /// Published tables that runs may reproduce.
   let reproductions: [Reproduction]
+  /// Runs of other data than the database holds now, which are not shown.
+  let stale: [RunRecord]
 
+  /// - Parameter folder: runs in it whose rows the index does not have yet are read too.
   init(
-    database: String, benches: [BenchFile], reproductions: [Reproduction] = Reproduction.builtIn
+    database: String, folder: String = "runs", benches: [BenchFile],
+    reproductions: [Reproduction] = Reproduction.builtIn
   ) throws {
     self.database = database
     self.benches = benches
     self.reproductions = reproductions
     let store = DatasetStore(at: database)
     let table = RunTable(at: database)
-    runs = try table.runs().map { ReportRun($0, try table.metrics(of: $0.name), store: store) }
     datasets = try store.listing().filter(\.summary.complete)
+    let digests = datasets.reduce(into: [:]) { $0[$1.summary.name] = $1.summary.contentDigest }
+    var rows = try table.runs().map { ($0, try table.metrics(of: $0.name)) }
+    for (row, metrics) in try RunFolder.all(in: folder, of: database)
+    where !rows.contains(where: { $0.0.name == row.name }) {
+      rows.append((row, metrics))
+    }
+    func isStale(_ row: RunRecord) -> Bool {
+      digests[row.dataset].map { $0 != Digest.hex(row.contentDigest) } ?? false
+    }
+    stale = rows.map(\.0).filter(isStale)
+    runs = rows.filter { !isStale($0.0) }.map { ReportRun($0.0, $0.1, store: store) }
     groups = ReportData.groups(of: runs)
   }
 

@@ -143,14 +143,15 @@ public struct Reproduction: Sendable, Equatable {
 
   /// The tables that are part of the program, from the YAML files under `Reproductions`.
   public static let builtIn: [Reproduction] = [
-    ("lra", PackageResources.lra_yaml), ("lra-efficiency", PackageResources.lra_efficiency_yaml),
-    ("nystromformer", PackageResources.nystromformer_yaml),
-    ("skyformer", PackageResources.skyformer_yaml),
+    ("lra", PackageResources.lra_table_yaml),
+    ("lra-efficiency", PackageResources.lra_efficiency_table_yaml),
+    ("nystromformer", PackageResources.nystromformer_table_yaml),
+    ("skyformer", PackageResources.skyformer_table_yaml),
   ].map { name, bytes in
     do {
-      return try Reproduction(yaml: String(decoding: bytes, as: UTF8.self), name: "\(name).yaml")
+      return try Reproduction(yaml: String(decoding: bytes, as: UTF8.self), name: "\(name)-table.yaml")
     } catch {
-      preconditionFailure("the built-in \(name).yaml is wrong: \(error)")
+      preconditionFailure("the built-in \(name)-table.yaml is wrong: \(error)")
     }
   }
 }

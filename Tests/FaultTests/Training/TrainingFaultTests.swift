@@ -50,8 +50,11 @@ struct TrainingFaultTests {
   }
 
   @Test(
-    "SIGINT exits 130 and SIGTERM 143 with the command to resume, which gives the same run",
-    arguments: [(SIGINT, Int32(130)), (SIGTERM, Int32(143))])
+    "a signal exits 128 + its number with the command to resume, which gives the same run",
+    arguments: [
+      (SIGINT, Int32(130)), (SIGTERM, Int32(143)), (SIGUSR1, Int32(138)), (SIGUSR2, Int32(140)),
+      (SIGXCPU, Int32(152)),
+    ])
   func signals(signal: Int32, code: Int32) throws {
     let folder = try trainingFolder()
     let running = try Program.lraTrain.start(training, in: folder.path)

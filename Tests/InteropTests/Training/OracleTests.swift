@@ -14,6 +14,7 @@ private struct Form: Sendable {
     Form(name: "small") { _ in },
     Form(name: "cls") { $0.classifierPool = .cls },
     Form(name: "first") { $0.classifierPool = .first },
+    Form(name: "mean-padded") { $0.classifierPool = .meanPadded },
     Form(name: "rotary") { $0.position = .rotary },
     Form(name: "sinusoidal") { $0.position = .sinusoidal },
     Form(name: "no-position") { $0.position = .none },
@@ -47,6 +48,7 @@ private struct Case: Encodable {
   var causal: Bool
   var tiedWeights: Bool
   var classifierPool: String
+  var paddedLength: Int
   var layerNormEps: Double
   var dropoutRate: Double
   var attentionDropoutRate: Double
@@ -70,6 +72,7 @@ private struct Case: Encodable {
     causal = model.causal
     tiedWeights = model.tiedWeights
     classifierPool = model.classifierPool.rawValue
+    paddedLength = model.filledLength
     layerNormEps = model.layerNormEps
     dropoutRate = model.dropoutRate
     attentionDropoutRate = model.attentionDropoutRate

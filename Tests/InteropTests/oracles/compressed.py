@@ -4,7 +4,7 @@ import math
 import numpy as np
 
 from kernels import gaussian
-from parts import attended, heads, layer_norm, linear, places, relu, rotated, softmax, split
+from parts import attended, heads, layer_norm, linear, places, relu, rotated, softmax, split, zeros_behind
 
 
 def inverse(a, iterations, largest=None):
@@ -18,8 +18,15 @@ def inverse(a, iterations, largest=None):
 
 
 def linformer(w, x, example):
-    projection = w["linformer.projection"][:, : len(x)]
-    return heads(w, x, example, lambda q, k, v, head: attended(q, projection @ k, projection @ v))
+    if not (example.keys["shared_by_layers"] and example.layer):
+        example.carried["linformer"] = w["linformer.projection"]
+    projection = example.carried["linformer"][..., : len(x)]
+
+    def attention(q, k, v, head):
+        own = projection[head] if example.keys["per_head"] else projection
+        return attended(q, own @ k, own @ v)
+
+    return heads(w, x, example, attention)
 
 
 def memory_compressed(w, x, example):
@@ -46,17 +53,21 @@ def memory_compressed(w, x, example):
 
 def nystromformer(w, x, example):
     keys, length = example.keys, len(x)
-    size = -(-example.positions // keys["num_landmarks"])
+    filled = keys["filled_rows"]
+    size = -(-(example.filled if filled else example.positions) // keys["num_landmarks"])
 
     def landmarks(x):
-        return np.array([x[start:start + size].mean(0) for start in range(0, length, size)])
+        if filled:
+            x = zeros_behind(x, example.filled)
+        return np.array([x[start:start + size].mean(0) for start in range(0, len(x), size)])
 
     def attention(q, k, v, head):
         scale = math.sqrt(q.shape[1])
         few_q, few_k = landmarks(q), landmarks(k)
         core = softmax(few_q @ few_k.T / scale)
         far = softmax(few_q @ k.T / scale) @ v
-        found = softmax(q @ few_k.T / scale) @ inverse(core, keys["iterations"]) @ far
+        largest = core.sum(0).max() if filled else None
+        found = softmax(q @ few_k.T / scale) @ inverse(core, keys["iterations"], largest) @ far
         if keys["conv_kernel_size"]:
             for t, weight in enumerate(w["nystromformer.conv"][head, 0]):
                 shift = t - keys["conv_kernel_size"] // 2

@@ -34,23 +34,32 @@ def reformer(w, x, example):
     outputs = []
     for head, (q, v) in enumerate(zip(split(linear(w, "qk", x), count), split(linear(w, "v", x), count))):
         meetings = np.zeros((length, length))
+        turns = []
         for turn in range(keys["n_hashes"]):
             own = [one[turn, head] for one in rotations]
             buckets = [bucket_of(token, own, example) for token in q]
             order = sorted(range(length), key=lambda t: (buckets[t], t))
-            chunks = {token: place // chunk for place, token in enumerate(order)}
-            last = (length - 1) // chunk
+            turns.append((buckets, {token: place // chunk for place, token in enumerate(order)}))
+        last = ((example.filled if keys["filled_rows"] else length) - 1) // chunk
+        for turn, (buckets, chunks) in enumerate(turns):
+            behind = turns[turn - 1][1] if keys["across_buckets"] else chunks
             for t in range(length):
-                before = chunks[t] - 1 if chunks[t] else last
                 for s in range(length):
-                    meet = buckets[t] == buckets[s] and chunks[s] in (chunks[t], before)
-                    meetings[t, s] += meet and (s <= t or not example.causal)
-        unit = q / np.linalg.norm(q, axis=1, keepdims=True)
+                    near = chunks[s] == chunks[t]
+                    back = chunks[s] == chunks[t] - 1 if chunks[t] else last and behind[s] == last
+                    if keys["across_buckets"]:
+                        meetings[t, s] += int(near) + int(back)
+                    else:
+                        meet = buckets[t] == buckets[s] and (near or back)
+                        meetings[t, s] += meet and (s <= t or not example.causal)
+        least = 1e-6 * q.shape[1] if keys["unit_logits"] else 0
+        unit = q / np.sqrt((q ** 2).sum(1, keepdims=True) + least)
+        scale = 1 if keys["unit_logits"] else math.sqrt(q.shape[1])
         rows = []
         for t in range(length):
             others = [s for s in range(length) if s != t and meetings[t, s]] or [t]
             times = np.ones(len(others)) if keys["count_pairs_once"] else meetings[t, others]
-            rows.append(softmax(unit[others] @ q[t] / math.sqrt(q.shape[1]) + np.log(times)) @ v[others])
+            rows.append(softmax(unit[others] @ q[t] / scale + np.log(times)) @ v[others])
         outputs.append(np.array(rows))
     return linear(w, "out", np.concatenate(outputs, -1))
 

@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 
-from parts import heads, places, relu
+from parts import heads, places, relu, zeros_behind
 
 
 def weighted(weigh, floor=None, added=0.0, normal=True):
@@ -33,21 +33,35 @@ def relu_features(q, k, example, w):
     return (relu(q) + 1e-3) @ (relu(k) + 1e-3).T
 
 
-def random_features(q, k, example, w):
-    if example.keys.get("kernel") == "relu":
-        return relu_features(q, k, example, w)
+def performer(w, x, example):
+    keys = example.keys
+    if keys.get("kernel") == "relu":
+        return performer_relu(w, x, example)
     directions = w["performer.features"]
     count, width = directions.shape
 
-    def exponent(x):
-        u = x / width ** 0.25
-        return u @ directions.T - (u ** 2).sum(1, keepdims=True) / 2
+    def exponents(x):
+        """W u - |u|^2 / 2 and what is maximal at 0 of it."""
+        u = x * width ** (-1 / 2 if keys["scaled_twice"] else -1 / 4)
+        projections = u @ directions.T
+        found = projections - (u ** 2).sum(1, keepdims=True) / 2
+        return found, projections if keys["projection_maxima"] else found
 
-    of_queries, of_keys = exponent(q), exponent(k)
-    level = 0 if example.causal else of_keys.max()
-    one = np.exp(of_queries - of_queries.max(1, keepdims=True)) + 1e-6
-    other = np.exp(of_keys - level) + 1e-6
-    return one @ other.T / count
+    def attention(q, k, v, head):
+        if keys["filled_rows"] and not example.causal:
+            k, v = zeros_behind(k, example.filled), zeros_behind(v, example.filled)
+        (of_queries, query_tops), (of_keys, key_tops) = exponents(q), exponents(k)
+        level = 0 if example.causal else key_tops.max()
+        one = np.exp(of_queries - query_tops.max(1, keepdims=True)) + keys["eps"]
+        weights = one @ (np.exp(of_keys - level) + keys["eps"]).T / count
+        later = np.arange(len(k))[None] > np.arange(len(q))[:, None]
+        weights = np.where(later & example.causal, 0, weights)
+        total = weights.sum(1, keepdims=True)
+        if not keys["filled_rows"]:
+            total = total + (2e-6 * (total <= 1e-6) if keys["projection_maxima"] else 1e-6)
+        return weights @ v / total
+
+    return heads(w, x, example, attention)
 
 
 def cosine(q, k, example, w):
@@ -77,8 +91,12 @@ def gaussian_weights(q, k, example, w):
     return gaussian(q / root, k / root)
 
 
-linear_transformer = weighted(elu_features, added=1e-6)
-performer = weighted(random_features, added=1e-6)
+def linear_transformer(w, x, example):
+    if not example.keys["unnormalized"]:
+        return weighted(elu_features, added=1e-6)(w, x, example)
+    return weighted(lambda *given: elu_features(*given) / math.sqrt(example.filled), normal=False)(w, x, example)
+
+
 performer_relu = weighted(relu_features, added=1e-6)
 cosformer = weighted(cosine, floor=1e-6)
 taylor = weighted(polynomial, floor=1e-30)

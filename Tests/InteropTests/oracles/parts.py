@@ -37,6 +37,11 @@ class Example:
     def causal(self):
         return self.model["causal"]
 
+    @property
+    def filled(self):
+        """What mechanisms with `filled_rows` take a row's length for: the next power of two."""
+        return 1 << (self.positions - 1).bit_length()
+
     def choose(self, margin):
         self.margin = min(self.margin, float(margin))
 
@@ -88,6 +93,11 @@ def softmax(logits, allowed=None):
 def split(x, heads):
     """One array for each head."""
     return np.split(x, heads, axis=-1)
+
+
+def zeros_behind(x, length):
+    """Rows of zeros up to a length."""
+    return np.concatenate([x, np.zeros((length - len(x), x.shape[1]))])
 
 
 def places(length):

@@ -15,6 +15,7 @@ TIE to falling the other way is counted under `ties` and not compared: rounding 
 """
 import argparse
 import json
+import math
 import sys
 
 import numpy as np
@@ -83,7 +84,10 @@ def vector(w, ids, model, positions, padded):
         x = architectures.looped(w, x, example, MIXERS[inner])
     else:
         x = architectures.standard(w, x, example, MIXERS[name])
-    return (x.mean(0) if model["classifier_pool"] == "MEAN" else x[0]), example.margin
+    pool = model["classifier_pool"]
+    if pool == "MEAN_PADDED":  # over the power of two that holds the longest sequence
+        return x.sum(0) / 2 ** math.ceil(math.log2(positions)), example.margin
+    return (x.mean(0) if pool == "MEAN" else x[0]), example.margin
 
 
 def logits(w, documents, model, positions, padded):

@@ -1,0 +1,142 @@
+import Crypto
+import Datasets
+import Foundation
+
+/// What a run's folder says of the run besides recipe and metrics: `run.json`.
+///
+/// The folder is the truth: it is written first, and the rows of the index follow when the index can be written.
+public struct RunIdentity: Codable, Sendable, Equatable {
+  /// The form of this file.
+  public var schema = 1
+  /// The database the run was made from, an absolute path with links resolved.
+  public var database: String
+  /// The name of its dataset.
+  public var dataset: String
+  /// The dataset's content digest, 64 hexadecimal digits.
+  public var dataDigest: String
+  /// The recipe as the run began with it, YAML.
+  public var recipe: String
+  /// SHA-256 of that text, in hexadecimal.
+  public var recipeSha256: String
+  /// The seed.
+  public var seed: Int
+  /// The machine in words: processor, threads, device.
+  public var machine: String
+  /// How the run stands.
+  public var state: RunRecord.State
+  /// Whether the index has all rows of the run.
+  public var isIndexed = false
+
+  /// The file of a run.
+  static func path(_ folder: RunFolder) -> String { folder.path + "/run.json" }
+
+  /// What a folder says; nil for a folder without the file, such as one of an older version.
+  public static func read(_ folder: RunFolder) -> RunIdentity? {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return FileManager.default.contents(atPath: path(folder))
+      .flatMap { try? decoder.decode(RunIdentity.self, from: $0) }
+  }
+
+  func save(in folder: RunFolder) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    let json = try encoder.encode(self)
+    try Publication.publish(RunIdentity.path(folder)) { try $0.write(Array(json) + [10]) }
+  }
+
+  /// The row of the index.
+  func record(_ folder: RunFolder, in database: String) -> RunRecord {
+    RunRecord(
+      name: folder.name, dataset: dataset, contentDigest: bytes(ofHex: dataDigest) ?? [],
+      recipe: recipe, recipeSHA256: bytes(ofHex: recipeSha256) ?? [], seed: seed,
+      machine: machine, state: state, path: relativePath(folder.path, toFolderOf: database))
+  }
+}
+
+extension RunFolder {
+  /// The evaluations in `metrics.jsonl` as rows of the index.
+  func metricRecords() throws -> [MetricRecord] {
+    try MetricsLog.read(metricsPath).filter { $0.split != "train" }.flatMap { line in
+      [("loss", line.loss), ("accuracy", line.accuracy)].map {
+        MetricRecord(step: line.step, split: line.split, name: $0.0, value: $0.1)
+      }
+    }
+  }
+
+  /// Writes the run's rows where the index lacks them, if it can be written now.
+  ///
+  /// - Parameters:
+  ///   - database: the index; nil for the one that the run was made from.
+  ///   - patience: seconds to wait for another process.
+  /// - Returns: why the rows are not there; nil when they are.
+  @discardableResult
+  public func index(in database: String? = nil, patience: Double = 0.2) -> String? {
+    guard var identity = RunIdentity.read(self) else { return nil }
+    let path = database ?? identity.database
+    do {
+      try RunTable(at: path).write(
+        identity.record(self, in: path), metricRecords(), patience: patience)
+      if !identity.isIndexed {
+        identity.isIndexed = true
+        try identity.save(in: self)
+      }
+      return nil
+    } catch {
+      return "\((error as? DatasetError)?.message ?? "\(error)")"
+    }
+  }
+
+  /// The runs of a folder that were made from a database, with their evaluations, by name.
+  static func all(in folder: String, of database: String) throws -> [(RunRecord, [MetricRecord])] {
+    let real = URL(fileURLWithPath: database).resolvingSymlinksInPath().path
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return try names.sorted().compactMap { name in
+      let run = RunFolder(path: "\(folder)/\(name)")
+      guard let identity = RunIdentity.read(run), identity.database == real else { return nil }
+      return (identity.record(run, in: database), try run.metricRecords())
+    }
+  }
+
+  /// Gives the run a row in an index that can be written and has none of its name.
+  func indexIfMissing(in database: String) {
+    guard let runs = try? RunTable(at: database).runs() else { return }
+    if !runs.contains(where: { $0.name == name }) { index(in: database) }
+  }
+
+  /// The content digest of the data that the run was made with; nil for one that has not begun.
+  func dataDigest() -> String? {
+    if let identity = RunIdentity.read(self) { return identity.dataDigest }
+    if let result = RunResult.read(self) { return result.dataDigest }
+    return checkpointSteps().last.flatMap { try? Checkpoint.open(self, step: $0) }?.state.dataDigest
+  }
+
+  /// Refuses data that is not what the run was made with: every command that looks at a run asks here.
+  ///
+  /// - Throws: `configurationDiffers` with both digests.
+  public func require(data digest: String, dataset: String) throws {
+    guard let own = dataDigest(), own != digest else { return }
+    throw TrainError.dataDiffers(path, dataset: dataset, digest: digest, own: own)
+  }
+}
+
+extension Recipe {
+  /// The keys that may change between parts of one run: none touches what a step does but its number.
+  static let changeable = [
+    "train.num_train_steps", "eval.eval_frequency", "eval.num_eval_examples", "eval.select",
+    "eval.select_after", "eval.checkpoint_freq", "data.prefetch",
+  ]
+
+  /// Refuses a recipe file that was edited after the run began.
+  ///
+  /// - Throws: `configurationDiffers` with the keys that differ.
+  func requireUnedited(_ identity: RunIdentity, _ text: String, path: String) throws {
+    guard text != identity.recipe else { return }
+    let began = try Recipe(yaml: identity.recipe, name: path)
+    let edited = began.differences(to: self).filter { line in
+      !Recipe.changeable.contains(String(line.prefix { $0 != ":" }))
+    }
+    if !edited.isEmpty { throw TrainError.recipeEdited(path, edited) }
+  }
+}
