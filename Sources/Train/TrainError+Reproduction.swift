@@ -32,7 +32,7 @@ extension TrainError {
   static func reproduction(_ problems: [ReproductionProblem], _ path: String) -> TrainError {
     TrainError(
       .usage, problems.map { "\(path): \($0.message)" }.joined(separator: "\n"), path: path,
-      next: "the built-in ones show the form: reproductions/nystromformer.yaml")
+      next: "the built-in ones show the form: reproductions/nystromformer-table.yaml")
   }
 
   /// A name that is neither a built-in table nor a file.

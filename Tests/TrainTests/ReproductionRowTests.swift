@@ -41,6 +41,11 @@ struct ReproductionRowTests {
     let shaky = ReproductionRow(facts(), runs(0.26, 0.31, 0.36))
     #expect(steady.ours?.mean == shaky.ours?.mean)
     #expect(steady.difference?.agrees == false && shaky.difference?.agrees == true)
+    let wide = "; an interval this wide says little"
+    #expect(shaky.verdict.hasSuffix(wide), "\(shaky.verdict)")
+    let lower = ReproductionRow(facts(), runs(0.12, 0.13, 0.16))
+    #expect(lower.difference.map { $0.ci95[1] - $0.ci95[0] > 0.1 } == true)
+    #expect(!lower.verdict.contains(wide), "\(lower.verdict)")
   }
 
   @Test("more published runs make the interval narrower when seeds deviate")

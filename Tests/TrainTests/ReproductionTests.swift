@@ -33,6 +33,7 @@ struct ReproductionTests {
       #expect(table.tasks.map(\.task).sorted() == Leaderboard.fiveTasks.sorted())
       #expect(table.values.count == table.modelNames.count * 5)
       #expect(table.values.allSatisfy { $0.certainty == .read && $0.source == table.source })
+      #expect(table.values.allSatisfy { "\($0.share)".count <= 6 })
     }
   }
 

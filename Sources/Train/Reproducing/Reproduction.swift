@@ -2,7 +2,7 @@ import Attention
 
 /// A published table: its values, where they stand, what is known to differ, and what reruns it.
 ///
-/// `reproductions/NAME.yaml` in the form that `init(yaml:name:)` reads. A table has either accuracies
+/// `reproductions/NAME-table.yaml` in the form that `init(yaml:name:)` reads. A table has either accuracies
 /// (`values`, compared by training) or costs (`efficiency`, compared with measurements).
 public struct Reproduction: Sendable, Equatable {
   /// How sure it is that a value stands where its source says.
@@ -52,8 +52,8 @@ public struct Reproduction: Sendable, Equatable {
     /// How sure that is.
     public var certainty: Certainty
 
-    /// The accuracy as a share, 0...1.
-    public var share: Double { percent / 100 }
+    /// The accuracy as a share, 0...1: the number nearest to the decimals that were printed.
+    public var share: Double { (percent * 1e6).rounded() / 1e8 }
   }
 
   /// Published costs by length.
@@ -149,7 +149,8 @@ public struct Reproduction: Sendable, Equatable {
     ("skyformer", PackageResources.skyformer_table_yaml),
   ].map { name, bytes in
     do {
-      return try Reproduction(yaml: String(decoding: bytes, as: UTF8.self), name: "\(name)-table.yaml")
+      let text = String(decoding: bytes, as: UTF8.self)
+      return try Reproduction(yaml: text, name: "\(name)-table.yaml")
     } catch {
       preconditionFailure("the built-in \(name)-table.yaml is wrong: \(error)")
     }

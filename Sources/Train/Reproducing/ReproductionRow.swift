@@ -188,11 +188,12 @@ extension ReproductionRow {
       ? "agrees: difference \(points(difference.value)) \(range)"
       : "differs by \(points(difference.value)) \(range)"
     let width = difference.ci95[1] - difference.ci95[0]
-    let vague = width > widest ? ["an interval this wide says little"] : []
+    let isVague = difference.agrees && width > widest
+    let vague = isVague ? ["an interval this wide says little"] : []
     return ([found] + vague + notes(facts, runs)).joined(separator: "; ")
   }
 
-  /// The widest interval of a difference that is shown without a warning: a table's models are a few
+  /// The widest interval of an agreement that is shown without a warning: a table's models are a few
   /// points apart, so one of 10 points would agree with any of them.
   private static let widest = 0.1
 
