@@ -1,3 +1,5 @@
+import Foundation
+
 /// Images of a dataset side by side, the label above each.
 public struct ContactSheet: Sendable {
   /// How many images it shows.
@@ -67,10 +69,13 @@ public struct ContactSheet: Sendable {
     }
   }
 
-  /// Writes the sheet as a PNG; a file that is there already is replaced.
+  /// Writes the sheet as a PNG; an earlier sheet is replaced, another file is not.
   ///
-  /// - Throws: `diskFull`, `failure`.
+  /// - Throws: `diskFull`, `failure`, `configurationDiffers`.
   public func publish(_ path: String) throws {
+    guard access(path, F_OK) != 0 || WrittenFile.isSheet(path) else {
+      throw DatasetError.fileInTheWay(path, dataset: nil)
+    }
     let file = try png()
     try Publication.publish(path) { try $0.write(file) }
   }

@@ -224,6 +224,12 @@ struct Generation: Sendable {
     if let there = FileManager.default.contents(atPath: target), !content.isFile(there) {
       throw DatasetError.foreignShard(job.path, dataset: plan.name, database: store.path)
     }
+    let table = ShardRecord.sideTable(of: job.path)
+    if let there = FileManager.default.contents(atPath: store.file(table)),
+      there != Data(content.sideTableText.utf8)
+    {
+      throw DatasetError.foreignShard(table, dataset: plan.name, database: store.path)
+    }
     let (shard, sideTable) = try content.publish(target)
     return .made(content, shard, sideTable)
   }

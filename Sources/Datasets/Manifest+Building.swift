@@ -2,6 +2,17 @@ import Crypto
 import Foundation
 
 extension Manifest {
+  /// Writes the manifest to a file; an earlier manifest is replaced, another file is not.
+  ///
+  /// - Throws: `diskFull`, `failure`, `configurationDiffers`.
+  public func publish(_ path: String) throws {
+    if access(path, F_OK) == 0, (try? Manifest(contentsOf: path)) == nil {
+      throw DatasetError.fileInTheWay(path, dataset: nil)
+    }
+    let text = try json
+    try Publication.publish(path) { try $0.write(Array(text.utf8)) }
+  }
+
   /// The tool and version that manifests and listings name.
   public static let currentTool = "lra-data 1.0.0"
 

@@ -54,6 +54,12 @@ struct GenListOps: ParsableCommand {
 
   func run() throws {
     let configuration = listOps
+    do {
+      try configuration.validate()
+    } catch let error as DatasetError {
+      guard let len else { throw error }
+      throw Failure.usage("\(error.message) (--len \(len.typed) stands for these)")
+    }
     let splits = SplitSize.standard(train: train, validation: validation, test: test)
     let seed = generation.seed
     let work = generation.work(

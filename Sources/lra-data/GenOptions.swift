@@ -10,7 +10,7 @@ struct GenOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Examples per shard.", valueName: "n"))
   var shardExamples = 4096
   @Option(
-    help: ArgumentHelp("Make share i of n only; then merge.", valueName: "i/n"),
+    help: ArgumentHelp("Make share i of n only; then merge. (default: 1/1)", valueName: "i/n"),
     transform: WorkerShare.init(typed:))
   var worker = WorkerShare.all
   @OptionGroup var threads: ThreadOptions

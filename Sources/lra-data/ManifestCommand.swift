@@ -15,9 +15,9 @@ struct ManifestCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let json = try Manifest(of: name, in: common.store, threads: threads.count).json
-    if out == "-" { return Terminal.write(json, to: .output) }
-    try Publication.publish(out) { try $0.write(Array(json.utf8)) }
+    let manifest = try Manifest(of: name, in: common.store, threads: threads.count)
+    if out == "-" { return Terminal.write(try manifest.json, to: .output) }
+    try manifest.publish(out)
     if !common.json { Terminal.out("\(name) is described in \(out)") }
     common.next("lra-data build \(shellQuoted(out)) --db NEW.sqlite")
   }

@@ -52,6 +52,8 @@ struct ThreadOptions: ParsableArguments {
 /// A number of tokens: `500`, or `2k` for 2 000.
 struct TokenCount: ExpressibleByArgument {
   let value: Int
+  /// As it was typed.
+  let typed: String
 
   init?(argument: String) {
     let thousands = argument.hasSuffix("k") || argument.hasSuffix("K")
@@ -59,6 +61,7 @@ struct TokenCount: ExpressibleByArgument {
       number <= 100_000_000
     else { return nil }
     value = thousands ? number * 1000 : number
+    typed = argument
   }
 }
 

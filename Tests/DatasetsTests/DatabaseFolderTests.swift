@@ -48,11 +48,13 @@ import Testing
     let names = try FileManager.default.contentsOfDirectory(atPath: folder.path + "/links").sorted()
     #expect(names == (kind == "chain" ? ["l.sqlite", "m.sqlite"] : ["l.sqlite"]))
     #expect(try real.verify().foundDamage == false)
-    let lock = try WriterLock(database: real.location)
-    let error = Small.error { try linked.remove("small") }
-    #expect(error?.code == .locked)
-    #expect(error?.message.hasPrefix(linked.path) == true)
-    withExtendedLifetime(lock) {}
+    do {
+      let lock = try WriterLock(database: real.location)
+      let error = Small.error { try linked.remove("small") }
+      #expect(error?.code == .locked)
+      #expect(error?.message.hasPrefix(linked.path) == true)
+      withExtendedLifetime(lock) {}
+    }
     _ = try linked.remove("small")
     #expect(try real.datasets().map(\.name) == ["more"])
   }

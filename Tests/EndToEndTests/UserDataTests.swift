@@ -110,6 +110,43 @@ struct UserDataTests {
         "error: the value '\(typed)' is invalid for '--worker <i/n>': \(expected)"))
   }
 
+  @Test("what --len stands for is said as it was typed")
+  func typedLength() throws {
+    let outcome = try TemporaryFolder().data("gen", "listops", "--len", "1")
+    #expect(outcome.exit == 64)
+    #expect(outcome.error.contains("(--len 1 stands for these)"))
+    let thousand = try TemporaryFolder().data("gen", "listops", "--len", "64k", "--max-depth", "1")
+    #expect(thousand.error.contains("(--len 64k stands for these)"))
+    #expect(
+      try TemporaryFolder().data("gen", "listops", "--max-length", "1").error.contains("--len")
+        == false)
+  }
+
+  @Test("show --png and manifest --out replace what they wrote, and nothing else")
+  func outputs() throws {
+    let folder = try folder(["mine.txt": "my notes", "photo.png": "not a sheet"])
+    let small = ["--train", "20", "--validation", "4", "--test", "4", "--quiet"]
+    #expect(
+      try Program.lraData.run(
+        ["gen", "pathfinder", "--len", "1k", "--difficulty", "easy", "--name", "p"] + small,
+        in: folder.path
+      ).exit == 0)
+    for (command, foreign, own) in [
+      (["manifest", "p", "--out"], "mine.txt", "own.json"),
+      (["show", "p", "--png"], "photo.png", "own.png"),
+      (["show", "p", "--png"], "mine.txt", "own2.png"),
+    ] {
+      let before = FileManager.default.contents(atPath: folder.file(foreign))
+      let refused = try Program.lraData.run(command + [foreign], in: folder.path)
+      #expect(refused.exit == 7)
+      #expect(
+        refused.error.hasPrefix("error: \(foreign) is in the way: it was not written by this tool"))
+      #expect(FileManager.default.contents(atPath: folder.file(foreign)) == before)
+      #expect(try Program.lraData.run(command + [own], in: folder.path).exit == 0)
+      #expect(try Program.lraData.run(command + [own], in: folder.path).exit == 0)
+    }
+  }
+
   @Test("class names are shown wherever labels are")
   func classes() throws {
     let lines = (0..<20).map {

@@ -89,7 +89,7 @@ public struct Fetch: Sendable {
       throw DatasetError.otherFileThere(path, found: digest, expected: known)
     }
     if known == nil {
-      try Publication.publish(record) { sink in
+      try Publication.publish(record, replacing: .nothing) { sink in
         try sink.write(Array("\(digest)  \(archive.name)\n".utf8))
       }
     }

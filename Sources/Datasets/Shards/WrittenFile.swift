@@ -39,6 +39,15 @@ enum WrittenFile {
     }
   }
 
+  /// Whether a file is a PNG as our encoder writes them: grey, 8 bits, nothing but pixels.
+  ///
+  /// Cameras and programs add chunks before those of the pixels, or colours.
+  static func isSheet(_ path: String) -> Bool {
+    guard let (head, _) = head(of: path), head.count > 41 else { return false }
+    return head.starts(with: [0x89, 0x50, 0x4E, 0x47, 13, 10, 26, 10])
+      && head[24..<26].elementsEqual([8, 0]) && head[37..<41].elementsEqual("IDAT".utf8)
+  }
+
   private static func begins(_ head: [UInt8], as expected: [UInt8]) -> Bool {
     let count = min(head.count, expected.count)
     return head[..<count] == expected[..<count]
