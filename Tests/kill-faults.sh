@@ -113,7 +113,7 @@ while [ $count -lt "$kills" ]; do
   check_foreign "kill $count, of $operation"
   run convert tsv --from data/taken/train-00000.tsv --task taken
   [ $? = 7 ] || fail "a source in a shard's place, after kill $count"
-  if [ $((count % 10)) = 0 ]; then finish_all "after kill $count"; fi
+  if [ $((count % 10)) = 0 ]; then finish_all "after kill $count"; echo "$count kills, $failures checks failed" >&2; fi
 done
 finish_all "at the end"
 run verify --db b.sqlite || fail "the other database"

@@ -44,8 +44,8 @@ struct RetrievalDataTests {
       JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
     #expect(
       object.keys.sorted() == [
-        "bytes", "command", "content_digest", "dataset", "manifest_match", "schema", "seconds",
-        "shards", "skipped", "sources", "splits", "state", "task", "tokens",
+        "bytes", "command", "content_digest", "dataset", "files", "manifest_match", "notes",
+        "schema", "seconds", "shards", "skipped", "sources", "splits", "state", "task", "tokens",
       ])
     #expect(object["command"] as? String == "convert aan")
     #expect(object["state"] as? String == "complete" && object["task"] as? String == "retrieval")

@@ -19,7 +19,8 @@ func sourceFile(
 ) -> SourceFile {
   var position = 0
   return SourceFile(
-    source: "input", sourceNumber: 0, path: path, bytes: bytes.count, location: location
+    source: "input", sourceNumber: 0, path: path, bytes: bytes.count, location: location,
+    isAlone: true
   ) { buffer in
     // Small pieces, so that what lies across two of them is met.
     let count = min(buffer.count, bytes.count - position, 37)

@@ -102,24 +102,25 @@ enum OwnSplit: String, CaseIterable {
     return nil
   }
 
-  /// The split that a path's last name looks like without saying it: `trainset.tsv`, `mytest.npy`.
+  /// The split that a path looks like without saying it: `trainset.tsv`, `testdata/a.npy`.
   init?(resembledBy path: String) {
-    let name = path.split(separator: "/").last ?? ""
-    for word in name.split(whereSeparator: { !$0.isLetter }).map({ $0.lowercased() }) {
-      let beginnings: [(String, OwnSplit)] = [
-        ("train", .train), ("trn", .train), ("test", .test), ("tst", .test), ("valid", .validation),
-        ("valset", .validation), ("valdata", .validation), ("dev", .validation),
-        ("eval", .validation),
-      ]
-      let endings: [(String, OwnSplit)] = [
-        ("train", .train), ("training", .train), ("test", .test), ("valid", .validation),
-        ("validation", .validation),
-      ]
-      if let found = beginnings.first(where: { word.hasPrefix($0.0) })
-        ?? endings.first(where: { word.hasSuffix($0.0) })
-      {
-        self = found.1
-        return
+    let beginnings: [(String, OwnSplit)] = [
+      ("train", .train), ("trn", .train), ("test", .test), ("tst", .test), ("valid", .validation),
+      ("valset", .validation), ("valdata", .validation), ("dev", .validation),
+      ("eval", .validation),
+    ]
+    let endings: [(String, OwnSplit)] = [
+      ("train", .train), ("training", .train), ("test", .test), ("valid", .validation),
+      ("validation", .validation),
+    ]
+    for name in path.split(separator: "/").reversed() {
+      for word in name.split(whereSeparator: { !$0.isLetter }).map({ $0.lowercased() }) {
+        let found =
+          beginnings.first { word.hasPrefix($0.0) } ?? endings.first { word.hasSuffix($0.0) }
+        if let found {
+          self = found.1
+          return
+        }
       }
     }
     return nil

@@ -72,7 +72,10 @@ public enum Publication {
   /// Gives a finished file its name when nobody has it, in one step.
   private static func place(_ partial: String, at path: String) throws {
     if link(partial, path) == 0 {
-      unlink(partial)
+      // A second name that stayed would look like the rest of a killed writer.
+      guard unlink(partial) == 0 || unlink(partial) == 0 else {
+        throw DatasetError.system("write", path, errno)
+      }
       return
     }
     let reason = errno
