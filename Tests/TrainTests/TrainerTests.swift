@@ -85,6 +85,7 @@ struct TrainerTests {
         let kept = Set([best, step].filter { $0 > 0 }).sorted()
         #expect((try? run.runFolder().checkpointSteps()) == kept)
       case .step: break
+      case .rowsWait(let why): Issue.record("rows wait: \(why)")
       }
     })
     #expect(Set(saved) == Set(1...12))
