@@ -31,7 +31,10 @@ import Testing
   private func step(_ mixer: any Mixer, _ x: Tensor, _ context: Context, _ real: Tensor) throws
     -> [Double]
   {
-    let out = try mixer.callAsFunction(x, context, layer: 1).to(.float64) * real
+    // Something has a gradient even where there is no parameter.
+    let leaf = try x.detached() * 1
+    try leaf.requireGradient()
+    let out = try mixer.callAsFunction(leaf, context, layer: 1).to(.float64) * real
     let loss = try (out * Inputs.fill(out.shape, 1.3, 0.4)).sum()
     let auxiliary = try context.effects.takeAuxiliaryLoss()
     try (auxiliary.map { try loss + $0.to(.float64) } ?? loss).backward()
@@ -75,10 +78,12 @@ import Testing
   @Test(
     "where places do not matter, a row with hidden positions gives what it gives without them",
     arguments: MixerCase.all.filter {
-      [
-        "transformer", "linear", "performer", "performer_relu", "taylor", "kernelized", "luna",
-        "reformer", "routing_transformer", "skyformer",
-      ].contains($0.entry.mechanism.name)
+      // Padding counts in the sums of filled rows, and in causal ones it counts from where it stands.
+      !($0.causal && $0.keys["filled_rows"] != nil)
+        && [
+          "transformer", "linear", "performer", "performer_relu", "taylor", "kernelized", "luna",
+          "reformer", "routing_transformer", "skyformer",
+        ].contains($0.entry.mechanism.name)
     })
   func shorter(example: MixerCase) throws {
     let mixer = try example.build()
