@@ -84,8 +84,9 @@ public final class Parameter {
     return try Parameter(tensor, kind)
   }
 
-  /// N(0, deviation²) without what lies beyond two standard deviations of the normal it is cut from;
-  /// `deviation` is that of what is left. A pure function of the key.
+  /// A normal distribution cut at two of its standard deviations, a pure function of the key.
+  ///
+  /// - Parameter deviation: that of what is left.
   public static func truncatedNormal(
     _ shape: [Int], deviation: Double, key: RandomKey, kind: Kind = .weight
   ) throws -> Parameter {

@@ -165,7 +165,8 @@ public struct Recipe: Codable, Sendable, Equatable {
     /// A product of factors, see `Schedule`.
     public var factors = "constant * linear_warmup * linear_decay"
     /// Steps of warm-up; 0 for none.
-    public var warmup = 1000  }
+    public var warmup = 1000
+  }
 
   /// When and on what is evaluated.
   public struct EvalPart: Codable, Sendable, Equatable {

@@ -26,7 +26,9 @@ public struct Run {
     if let named { return named }
     guard let own = RunIdentity.read(folder)?.database else { return "data.sqlite" }
     let name = (own as NSString).lastPathComponent
-    let places = [own, "\(folder.path)/\(name)", "\(folder.path)/../\(name)", "\(folder.path)/../../\(name)"]
+    let places = [
+      own, "\(folder.path)/\(name)", "\(folder.path)/../\(name)", "\(folder.path)/../../\(name)",
+    ]
     guard let found = places.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
       throw TrainError.noDatabase(folder.path, own)
     }

@@ -163,7 +163,7 @@ extension TrainError {
       .configurationDiffers,
       "\(run) was made with data \(own.prefix(12)), but \(dataset) is now \(digest.prefix(12))",
       path: run,
-      next: "name the database it was trained on with --db, or train anew into another folder: --out")
+      next: "name the database it was trained on (--db), or train anew into another folder (--out)")
   }
 
   /// The recipe of a run was changed by hand.

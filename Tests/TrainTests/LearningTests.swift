@@ -19,7 +19,8 @@ private final class ShortListOps {
   }
 
   /// Accuracy on the validation split after some steps of protocol `small`, made shorter.
-  func accuracy(_ model: String, seed: Int, steps: Int, _ settings: [String] = []) throws -> Double {
+  func accuracy(_ model: String, seed: Int, steps: Int, _ settings: [String] = []) throws -> Double
+  {
     var request = RecipeRequest(task: "listops")
     (request.model, request.seed) = (model, seed)
     request.settings =

@@ -58,7 +58,8 @@ public struct Report: Sendable {
       try Publication.makeFolder(out)
       try Publication.publish(path) { try $0.write(page) }
     }
-    return Outcome(out: path, runs: data.runs.count, bytes: page.count,
+    return Outcome(
+      out: path, runs: data.runs.count, bytes: page.count,
       stale: data.stale.map(\.name))
   }
 }

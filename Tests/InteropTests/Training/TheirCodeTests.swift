@@ -72,7 +72,7 @@ private let checkout = ProcessInfo.processInfo.environment["NYSTROMFORMER"]
   "protocol small beside the code it follows",
   .enabled(if: checkout != nil, "set NYSTROMFORMER to a clone of mlpen/Nystromformer"))
 struct TheirCodeTests {
-  @Test("loss and every gradient are theirs to 1e-5, from the same weights on the same padded batch")
+  @Test("loss and every gradient are theirs to 1e-5, from the same weights on the same batch")
   func gradients() throws {
     _ = try Engine.start(threads: 2)
     let folder = try TemporaryFolder()
