@@ -27,7 +27,7 @@ struct BadFile: CustomTestStringConvertible, Sendable {
     .init(
       "six fields", good + "1.0\ta\tb\tc\td\te", ":2: expected 5 tab-separated fields, found 6"),
     .init("no field", good + "\n" + good, ":2: expected 5 tab-separated fields, found 0"),
-    .init("an empty last line", good + "\r\n", ":2: expected 5 tab-separated fields, found 0"),
+    .init("empty lines", good + "\r\n\r\n" + good, ":2: expected 5 tab-separated fields, found 0"),
     .init(
       "tabs only", String(repeating: "\t", count: 2000),
       ":1: expected 5 tab-separated fields, found 2 001"),
