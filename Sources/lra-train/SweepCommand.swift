@@ -26,7 +26,8 @@ struct SweepCommand: ParsableCommand {
   var grid: [String] = []
   @Option(help: "What selects among the grid: validation, never test.") var select = "validation"
   @Option(help: "Runs at the same time; threads are divided among them.") var jobs = 1
-  @Option(help: "A protocol (small, paper, released, demo) or a YAML file.") var recipe = "small"
+  @Option(help: "A protocol (small, skyformer, modern, paper, released, demo) or a YAML file.")
+  var recipe = "small"
   @Option(
     name: .customLong("set"), parsing: .singleValue, help: "Override a recipe key (repeatable).")
   var settings: [String] = []

@@ -19,8 +19,8 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "The task (default: the only one in the database).") var task: String?
   @Option(help: "The dataset (default: the only one of the task).") var dataset: String?
   @Option(help: "The model; see: lra-train models.") var model: String?
-  @Option(help: "A protocol (small, modern, paper, released, demo) or a YAML file.") var recipe =
-    "small"
+  @Option(help: "A protocol (small, skyformer, modern, paper, released, demo) or a YAML file.")
+  var recipe = "small"
   @Option(
     name: .customLong("set"), parsing: .singleValue,
     help: "Override a recipe key: --set train.batch_size=16 (repeatable).") var settings: [String] =

@@ -47,7 +47,8 @@ struct TrainErrorTests {
       """)
     try expect(
       folder, ["--recipe", "smal"], exit: 64,
-      "error: recipe smal is neither a file nor one of demo, modern, paper, released, small\n")
+      "error: recipe smal is neither a file nor one of demo, modern, paper, released, "
+        + "skyformer, small\n")
   }
 
   @Test("a missing database says how to make one")
