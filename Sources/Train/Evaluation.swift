@@ -40,7 +40,7 @@ final class ModelRunner {
 
   /// Token ids (int64) of some examples of a batch and their context.
   ///
-  /// Rows are cut to the longest of these examples, unless the recipe fills them up.
+  /// Rows are cut to the longest of these examples where a batch holds random lengths.
   /// The documents of pair p draw their random numbers as examples 2p and 2p + 1.
   ///
   /// - Parameter effects: takes auxiliary losses and statistics.
@@ -51,7 +51,8 @@ final class ModelRunner {
     let towers = batch.towers
     let rows = batch.rows(of: examples)
     let lengths = rows.flatMap { batch.lengths[$0].map(Int.init) }
-    let length = recipe.data.isFilled ? batch.length : max(1, lengths.max() ?? 0)
+    let isCut = recipe.data.bucketBatches == 1 && !recipe.data.isFilled
+    let length = isCut ? max(1, lengths.max() ?? 0) : batch.length
     let numbers = (0..<towers).flatMap { tower in
       batch.positions[examples].map { $0 * towers + tower }
     }

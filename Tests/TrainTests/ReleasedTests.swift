@@ -125,7 +125,7 @@ import Testing
         #expect(try logits(batch([Array(blackFirst)])) != before[1], "\(name)")
       }
       // An ordinary recipe has 257 ids, and black is one of them.
-      let own = try ProtocolTests.recipe("small", "image", name, settings)
+      let own = try ProtocolTests.recipe("modern", "image", name, settings)
       #expect(own.modelConfiguration.vocabularySize == 257)
     }
     let error = #expect(throws: TrainError.self) {
@@ -162,9 +162,9 @@ import Testing
 
   @Test("keys that only the release needs are written only where they are set")
   func unusualKeys() throws {
-    let small = try ProtocolTests.recipe("small", "image", "transformer").yaml
+    let plain = try ProtocolTests.recipe("modern", "image", "transformer").yaml
     for key in ["padding", "black_is_padding", "head_hidden"] {
-      #expect(!small.contains("\(key):"))
+      #expect(!plain.contains("\(key):"))
     }
     let own = try released("image", "sinkhorn")
     for key in ["padding: max_length", "black_is_padding: true", "head_hidden: false"] {

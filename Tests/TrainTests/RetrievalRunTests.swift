@@ -33,6 +33,7 @@ struct RetrievalRunTests {
     var recipe = try request.resolve()
     recipe.data.bucketBatches = 4
     recipe.data.maxLength = 24
+    recipe.model.pairHiddenLayers = 2
     (recipe.model.embDim, recipe.model.qkvDim, recipe.model.mlpDim) = (16, 16, 24)
     recipe.train.numTrainSteps = 12
     recipe.train.batchSize = 8

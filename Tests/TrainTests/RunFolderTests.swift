@@ -6,8 +6,8 @@ import Testing
 @Suite struct RunFolderTests {
   @Test("a plain recipe names its run, another one adds six digits of its digest")
   func names() throws {
-    #expect(RunFolder.name(of: Recipe()) == "listops-transformer-small-0")
-    var recipe = Recipe()
+    var recipe = try RecipeRequest(task: "listops").resolve()
+    #expect(RunFolder.name(of: recipe) == "listops-transformer-small-0")
     recipe.train.randomSeed = 2
     #expect(RunFolder.name(of: recipe) == "listops-transformer-small-2")
     recipe.model.numLayers = 3
@@ -19,12 +19,13 @@ import Testing
   @Test("a folder is made once, found again, and refused to another recipe")
   func making() throws {
     let folder = try TemporaryFolder()
-    let (run, isNew) = try RunFolder.make(for: Recipe(), under: folder.path)
+    let small = try RecipeRequest(task: "listops").resolve()
+    let (run, isNew) = try RunFolder.make(for: small, under: folder.path)
     #expect(isNew && run.name == "listops-transformer-small-0")
-    #expect(try run.recipe() == Recipe())
-    #expect(try !RunFolder.make(for: Recipe(), under: folder.path).isNew)
+    #expect(try run.recipe() == small)
+    #expect(try !RunFolder.make(for: small, under: folder.path).isNew)
     #expect(try RunFolder.open(run.path + "/") == run)
-    var other = Recipe()
+    var other = small
     other.train.batchSize = 16
     let error = #expect(throws: TrainError.self) {
       try RunFolder.make(for: other, under: folder.path, name: run.name)

@@ -102,13 +102,18 @@ extension Recipe {
     ]
     guard let plain = try? request.resolve() else { return words }
     let fixed = ["protocol", "task", "data.dataset", "model.model_type", "train.random_seed"]
-    for field in Recipe.fields where field.belongs(to: self) && !fixed.contains(field.path) {
+    for field in Recipe.fields
+    where (field.belongs(to: self) || field.belongs(to: plain)) && !fixed.contains(field.path) {
       let value = field.load(self)
       if value != field.load(plain) { words += ["--set", "\(field.path)=\(value.yaml)"] }
     }
     for (name, value) in model.attention.sorted(by: { $0.key < $1.key })
     where plain.model.attention[name] != value {
       words += ["--set", "model.attention.\(name)=\(value.yaml)"]
+    }
+    // A flag that is off is left out of a recipe; the protocol may have it on.
+    for name in plain.model.attention.keys.sorted() where model.attention[name] == nil {
+      words += ["--set", "model.attention.\(name)=false"]
     }
     return words
   }

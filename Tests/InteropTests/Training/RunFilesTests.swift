@@ -59,9 +59,9 @@ struct RunFilesTests {
   private struct Line: Decodable {
     let step: Int
     let split: String
-    let loss: Float
-    let accuracy: Float
-    let learningRate: Float?
+    let loss: Double
+    let accuracy: Double
+    let learningRate: Double?
   }
 
   @Test("the event file holds the numbers of metrics.jsonl, read by independent code")
@@ -79,10 +79,11 @@ struct RunFilesTests {
     let expected = try metrics.split(separator: "\n").flatMap { text in
       let line = try decoder.decode(Line.self, from: Data(text.utf8))
       let numbers = [
-        ("loss", line.loss), ("accuracy", line.accuracy), ("learning_rate", line.learningRate),
+        ("loss", line.loss as Double?), ("accuracy", line.accuracy),
+        ("learning_rate", line.learningRate),
       ]
       return numbers.compactMap { name, value in
-        value.map { Scalar(step: line.step, tag: "\(line.split)/\(name)", value: $0) }
+        value.map { Scalar(step: line.step, tag: "\(line.split)/\(name)", value: Float($0)) }
       }
     }
     #expect(found == expected)
