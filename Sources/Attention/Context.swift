@@ -12,6 +12,8 @@ public class Context {
   public let lengthTensor: Tensor?
   /// [B, L]: further positions that are padding, wherever they stand; nil for none.
   public let hidden: Tensor?
+  /// Documents of an example: rows are all first documents, then all second ones.
+  public let towers: Int
   /// [B] int64 on the CPU: the examples' positions in their split, the counters of random numbers.
   public let examples: Tensor
   /// The key of this step's random numbers.
@@ -35,14 +37,16 @@ public class Context {
   ///   - lengths: real tokens of each row, at most `length`.
   ///   - length: positions of each row.
   ///   - examples: each row's position in its split.
+  ///   - towers: documents of an example; rows are all first documents, then all second ones.
   ///   - effects: takes auxiliary losses and statistics of the step.
   ///   - hidden: [B, L], true at positions within a row that count as padding, as black pixels do in
   ///     LRA's code.
   public init(
-    lengths: [Int], length: Int, examples: [Int], key: RandomKey, training: Bool,
+    lengths: [Int], length: Int, examples: [Int], towers: Int = 1, key: RandomKey, training: Bool,
     device: Device = .cpu, effects: StepEffects = StepEffects(), hidden: Tensor? = nil
   ) throws {
     self.effects = effects
+    self.towers = towers
     let flags = try hidden?.to(.int64).to(.cpu).integers()
     shown = flags.map { flags in
       lengths.enumerated().map { row, end in
@@ -68,10 +72,20 @@ public class Context {
   func withLeadingPosition() throws -> Context {
     let longer = try Context(
       lengths: lengths.map { $0 + 1 }, length: length + 1,
-      examples: examples.integers().map(Int.init), key: key, training: training, device: device,
-      effects: effects, hidden: hidden.map { try .concatenated([$0.slice(0..<1, 1), $0], 1) })
+      examples: examples.integers().map(Int.init), towers: towers, key: key, training: training,
+      device: device, effects: effects,
+      hidden: hidden.map { try .concatenated([$0.slice(0..<1, 1), $0], 1) })
     longer.span = span
     return longer
+  }
+
+  /// The largest value of a batch, for mechanisms whose authors take it over all that passes the network
+  /// together, which is one document of every example: [B, ...] to [B, 1, ...].
+  func batchMaximum(_ x: Tensor) throws -> Tensor {
+    let rows = x.size(0)
+    let ones = [Int](repeating: 1, count: x.shape.count - 1)
+    return try x.reshaped([towers, -1]).max(1).expanded([towers, rows / towers])
+      .reshaped([rows] + ones)
   }
 
   /// Tokens of each row, hidden ones not counted.

@@ -7,10 +7,13 @@ import Tensors
 ///
 /// - Parameters:
 ///   - a: square matrices with entries of at least 0.
-///   - global: starts from one maximum over all matrices instead of each matrix's own.
-func iterativeInverse(_ a: Tensor, iterations: Int, global: Bool = false) throws -> Tensor {
+///   - batch: starts from one maximum over its matrices [B, H, m, m] instead of each matrix's own.
+func iterativeInverse(_ a: Tensor, iterations: Int, overAllOf batch: Context? = nil) throws
+  -> Tensor
+{
   let largest = { (sums: Tensor) in
-    try (global ? sums.reshaped([-1]).max(0) : sums.max(-1).unsqueezed(-1)).clamped(least: 1e-6)
+    let own = try sums.max(-1).unsqueezed(-1)  // [..., 1, 1]
+    return try (batch?.batchMaximum(own) ?? own).clamped(least: 1e-6)
   }
   let start = try a.transposed(-2, -1) / (largest(a.sum([-2])) * largest(a.sum([-1])))
   return try iterativeInverse(a, from: start, iterations: iterations)

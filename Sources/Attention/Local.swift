@@ -27,7 +27,8 @@ public struct Local: Mixer {
     /// What LRA's code really does: groups of every n-th token instead of blocks of neighbours.
     ///
     /// It reshapes to [b, n] instead of [n, b], masks padding as if blocks were contiguous, adds a
-    /// block of padding even to a full one, and attends to it (spec/models.md 8 a, b).
+    /// block of padding even to a full one, and attends to it
+    /// (lra_benchmarks/models/local/local_attention.py).
     public var stridedGroups = false
 
     enum CodingKeys: String, CodingKey {

@@ -161,7 +161,8 @@ public struct Nystromformer: Mixer {
     }
     let core = try weights(queries, keys, columns).filled(where: empty.or(columns), 0)
     let inverse = try iterativeInverse(
-      core, iterations: configuration.iterations, global: configuration.globalInit)
+      core, iterations: configuration.iterations,
+      overAllOf: configuration.globalInit ? context : nil)
     if context.fusesPairs(q) {
       let far = try queries.pairAttention(
         k, v, .softmax, lengths: context.lengthTensor, scale: heads.scale)  // [B, H, m, E]
@@ -213,8 +214,8 @@ public struct Nystromformer: Mixer {
     let logits = try queries.matmul(keys.transposed(2, 3)) * heads.scale + times.log()
     let core = try logits.softmax(-1)  // [B, H, n, n]
     let sums = try (core * times.reshaped([n, 1])).sum([2]) / times  // [B, H, n]
-    let largest =
-      try configuration.globalInit ? sums.reshaped([-1]).max(0) : sums.max(-1).unsqueezed(-1)
+    let own = try sums.max(-1).unsqueezed(-1)  // [B, H, 1, 1]
+    let largest = try configuration.globalInit ? context.batchMaximum(own) : own
     let basic = try core * ratios
     let inverse = try iterativeInverse(
       basic, from: basic.transposed(2, 3) / largest, iterations: configuration.iterations)

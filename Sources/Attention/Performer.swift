@@ -169,7 +169,7 @@ public struct Performer: Mixer {
       keyTops = try keyTops.filled(where: blocked, blockedLogit)
     }
     let queryLevel = try queryTops.max(-1)  // [B, H, L, 1]
-    let keyLevel = causal ? nil : try level(ofKeys: keyTops, least: more > 0 ? 0 : -1e4)
+    let keyLevel = causal ? nil : try level(ofKeys: keyTops, context, least: more > 0 ? 0 : -1e4)
     let factor = 1 / Double(w.size(0)).squareRoot()
     let phiQ = try ((queries - queryLevel).exp() + configuration.eps) * factor
     var phiK = try ((keyLevel.map { try keys - $0 } ?? keys).exp() + configuration.eps) * factor
@@ -190,9 +190,9 @@ public struct Performer: Mixer {
   /// c of keys, [B, H, 1, 1] or one for all, from what [B, H, L, m] it is the maximum of.
   ///
   /// - Parameter least: keys that are not there have this; a row without tokens has no maximum.
-  private func level(ofKeys tops: Tensor, least: Double) throws -> Tensor {
+  private func level(ofKeys tops: Tensor, _ context: Context, least: Double) throws -> Tensor {
     let largest = try tops.max(-1).max(-2)  // [B, H, 1, 1]
-    return try (configuration.batchMaximum ? largest.reshaped([-1]).max(0) : largest)
+    return try (configuration.batchMaximum ? context.batchMaximum(largest) : largest)
       .clamped(least: least)
   }
 

@@ -3,9 +3,10 @@ import Tensors
 /// Performer's generalised attention with the ReLU kernel: what LRA's code calls Performer.
 ///
 /// Weights are `φ(q)·φ(k)` over their sum with `φ(x) = ReLU(x) + 1e-3`, in O(L·E²) time and O(L·E)
-/// memory. LRA's code projects nothing, so its 256 features never act (spec/lra.md 7.5). This is not
-/// an estimate of softmax: that is `performer`. Padded keys have zero features. There are no probabilities, so attention
-/// dropout has nothing to act on.
+/// memory. LRA's code projects nothing, so its 256 features never act
+/// (lra_benchmarks/models/performer/performer_attention.py). This is not an estimate of softmax: that is
+/// `performer`. Padded keys have zero features. There are no probabilities, so attention dropout has nothing
+/// to act on.
 ///
 /// Choromanski and others 2021, arXiv 2009.14794, appendix B.
 ///

@@ -39,7 +39,7 @@ public struct Reformer: Mixer {
     public var numBuckets = 0
     /// Whether a pair that meets in N rounds counts once; else it counts N times.
     public var countPairsOnce = true
-    /// What LRA's code really does (spec/models.md 8 d).
+    /// What LRA's code really does (lra_benchmarks/models/reformer/reformer_attention.py).
     ///
     /// Ten buckets and ten chunks, the same rotation everywhere and always, logits times √E of queries
     /// with themselves, no mask of bucket, self or padding, heads laid side by side without transposing,

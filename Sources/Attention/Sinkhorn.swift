@@ -2,11 +2,13 @@ import Tensors
 
 /// Sparse Sinkhorn attention: each block attends to itself and to one block that a sorting net chose.
 ///
-/// A net scores, from the mean of each block's keys, where in the sequence the block belongs. Deviation: in the
-/// paper (section 3) and other code a block's scores say which blocks come to its own place, R_rc = P(B_r)_c;
-/// ours are the transpose, but in the causal form. `scores_of_place` has the paper's. Sinkhorn iterations (rows and columns normalised in turn) make the scores a soft permutation S, and block r
+/// A net scores, from the mean of each block's keys, where in the sequence the block belongs; Sinkhorn
+/// iterations (rows and columns normalised in turn) make the scores a soft permutation S, and block r
 /// attends to its own keys and to `Σ S_rc K_c`, in one softmax. Time is O(L·2b·D + n²), memory O(L·D + n²),
 /// n = L/b blocks.
+///
+/// Deviation: in the paper (section 3) and in other code a block's scores say which blocks come to its own
+/// place, R_rc = P(B_r)_c. Ours are the transpose, but in the causal form; `scores_of_place` has the paper's.
 ///
 /// Keys and values at padding are zero before sorting, and blocks without tokens take no part, so padding
 /// changes nothing. The causal form cannot use Sinkhorn (columns would tell of the future): row r is a
@@ -33,7 +35,7 @@ public struct Sinkhorn: Mixer {
     public var temperature = 0.75
     /// Gumbel noise on the scores in training.
     public var gumbel = true
-    /// What LRA's code really does (spec/models.md 8 a, c).
+    /// What LRA's code really does (lra_benchmarks/models/sinkhorn_transformer/sinkhorn_attention.py).
     ///
     /// Every n-th token makes a group, the "sorted" block is the sum of all groups whatever the net
     /// says, and the outputs of two softmaxes are added. Padded keys count, but for the mask of the own

@@ -125,7 +125,7 @@ public struct Skyformer: Mixer {
     let identity = try mask(m, m, on: q.device) { $0 == $1 }.to(q.elementType)
     let core = try near * share * share.transposed(2, 3) + identity * ridge
     let norm = try (weighted(counts / scale) / scale + ridge).max(2).clamped(least: 1e-6)
-    let divisor = try configuration.globalInit ? norm.reshaped([-1]).max(0) : norm * norm
+    let divisor = try configuration.globalInit ? context.batchMaximum(norm) : norm * norm
     let inverse = try iterativeInverse(
       core, from: core.transposed(2, 3) / divisor, iterations: configuration.iterations)
     let far = try context.gaussianAttention(landmarks, k, v, scale: heads.scale, padded: true)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Attention
 
-/// Padding anywhere in a row, and what LRA's released code does with it (spec/lra.md 7.1).
+/// Padding anywhere in a row, and what LRA's released code does with it.
 @Suite struct HiddenPositionTests {
   private static let flags: [[Bool]] = [
     [0, 1, 0, 0, 1, 1, 0, 0, 0, 1, 0, 1, 0], [1, 0, 0, 1, 0, 0, 0, 1, 1, 0, 0, 0, 1],

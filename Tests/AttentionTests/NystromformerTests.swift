@@ -201,9 +201,24 @@ import Testing
     let matrices = try Tensor.from([1.0, 0, 0, 1, 8, 3, 2, 9], [2, 2, 2])
     let alone = try iterativeInverse(matrices.slice(0..<1, 0), iterations: 1).doubles()
     let own = try iterativeInverse(matrices, iterations: 1).doubles()
-    let global = try iterativeInverse(matrices, iterations: 1, global: true).doubles()
+    let global = try iterativeInverse(
+      matrices, iterations: 1, overAllOf: Inputs.context([30, 30], 30)
+    ).doubles()
     #expect(Array(own[..<4]) == alone)
     #expect(difference(Array(global[..<4]), alone) > 1e-2)
+  }
+
+  @Test("the maximum of a batch is over one document of every pair, not over both")
+  func batchMaximum() throws {
+    let values = try Tensor.from([1.0, 5, 2, 3, 9, 4, 7, 8], [4, 2])
+    let context = { (towers: Int) in
+      try Context(
+        lengths: [3, 3, 3, 3], length: 3, examples: [0, 1, 0, 1], towers: towers,
+        key: RandomKey(seed: 0), training: false)
+    }
+    #expect(try context(1).batchMaximum(values).doubles() == [9, 9, 9, 9])
+    #expect(try context(2).batchMaximum(values).doubles() == [5, 5, 9, 9])
+    #expect(try context(2).batchMaximum(values).shape == [4, 1])
   }
 
   @Test("the convolution begins with a normal of variance 1/K, or as torch's within 1/√K")

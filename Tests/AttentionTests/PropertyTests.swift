@@ -93,7 +93,7 @@ struct MixerCase: CustomTestStringConvertible, Sendable {
   }
 }
 
-/// What every mechanism of the registry must do, whatever it is (spec/models.md 7.2).
+/// What every mechanism of the registry must do, whatever it is.
 @Suite(.serialized) struct PropertyTests {
   private func run(_ mixer: any Mixer, _ x: Tensor, _ context: Context) throws -> Tensor {
     try mixer(x, context, layer: 1)
