@@ -109,13 +109,13 @@ struct GenerationPlan: Sendable {
         compare(GenerationPlan.text(key, old[key]), GenerationPlan.text(key, new[key]))
       }
     }
-    for name in (old + sources).map(\.name).removingRepeats() {
+    for name in (old + sources).map(\.name).uniqued() {
       compare(
         GenerationPlan.text(name, old.first { $0.name == name }),
         GenerationPlan.text(name, sources.first { $0.name == name }))
     }
     let wanted = splits.filter { $0.count > 0 }
-    for name in (existing.map(\.name) + wanted.map(\.name)).removingRepeats() {
+    for name in (existing.map(\.name) + wanted.map(\.name)).uniqued() {
       let old = existing.first { $0.name == name }?.count ?? 0
       let new = wanted.first { $0.name == name }?.count ?? 0
       compare("\(name) \(old.grouped)", "\(name) \(new.grouped)")
@@ -138,13 +138,5 @@ struct GenerationPlan: Sendable {
     case .string(let string): "\(key) \(string)"
     case nil: "no \(key)"
     }
-  }
-}
-
-extension [String] {
-  /// Each text once, in the order of first appearance.
-  fileprivate func removingRepeats() -> [String] {
-    var seen: Set<String> = []
-    return filter { seen.insert($0).inserted }
   }
 }

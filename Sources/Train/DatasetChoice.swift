@@ -20,7 +20,7 @@ public enum DatasetChoice {
       }
       return try checked(found, task: task, named: true, in: database)
     }
-    let tasks = unique(all.map { $0.trainingTask })
+    let tasks = all.map { $0.trainingTask }.uniqued()
     guard let task = task ?? (tasks.count == 1 ? tasks.first : nil) else {
       throw all.isEmpty
         ? TrainError.emptyDatabase(database)
@@ -60,10 +60,6 @@ public enum DatasetChoice {
       chosen.ownShape = .init(numClasses: classes, vocabularySize: ids)
     }
     return (task ?? dataset.trainingTask, chosen)
-  }
-
-  private static func unique(_ names: [String]) -> [String] {
-    names.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
   }
 }
 

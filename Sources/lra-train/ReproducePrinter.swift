@@ -1,4 +1,5 @@
 import Console
+import Datasets
 import Foundation
 import Train
 
@@ -52,7 +53,7 @@ struct ReproducePrinter {
     ReproducePrinter.rows(rows).forEach(Terminal.out)
     if common.quiet { return }
     Terminal.out("")
-    for source in unique(rows.map(\.source)) {
+    for source in rows.map(\.source).uniqued() {
       ReproducePrinter.paragraph("published: \(source)", hanging: 2)
     }
     if rows.contains(where: { $0.ours != nil }) {
@@ -68,7 +69,7 @@ struct ReproducePrinter {
 
   /// A block of lines for each task: what it is on, then a line a model, with the verdict on the right.
   static func rows(_ rows: [ReproductionRow]) -> [String] {
-    let tasks = unique(rows.map(\.task))
+    let tasks = rows.map(\.task).uniqued()
     let ours = Dictionary(grouping: rows, by: \.task)
     // Aligned over all tasks.
     let cells = rows.map(cells)
@@ -125,7 +126,7 @@ struct ReproducePrinter {
       examples.ours.map {
         "\(Format.count($0)) test examples, published \(Format.count(examples.published))"
       } ?? "published on \(Format.count(examples.published)) test examples")
-    if let steps = unique(rows.map(\.steps)).first, unique(rows.map(\.steps)).count == 1 {
+    if let steps = rows.first?.steps, rows.allSatisfy({ $0.steps == steps }) {
       facts.append("\(Format.count(steps.ours ?? 0)) steps")
     }
     if let rules = rows.compactMap(\.baselines).first {
@@ -137,7 +138,7 @@ struct ReproducePrinter {
 
   /// The same reason for all models of a task, with the published values; nil when there is another.
   private static func allNotRun(_ rows: [ReproductionRow]) -> String? {
-    let verdicts = unique(rows.map(\.verdict))
+    let verdicts = rows.map(\.verdict).uniqued()
     guard verdicts.count == 1, verdicts[0].hasPrefix("not run: ") else { return nil }
     let values = rows.map { row in
       "\(row.model) \(percent(row.published))" + (row.certainty == .memory ? "?" : "")
@@ -233,8 +234,4 @@ extension ReproducePrinter {
     ]
     for line in lines + table.differs { paragraph(line, hanging: 2) }
   }
-}
-
-private func unique<Value: Equatable>(_ values: [Value]) -> [Value] {
-  values.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
 }

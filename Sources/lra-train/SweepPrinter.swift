@@ -1,4 +1,5 @@
 import Console
+import Datasets
 import Foundation
 import Train
 
@@ -21,8 +22,8 @@ struct SweepPrinter {
   /// What will be done, and what cannot be.
   func begin(jobs: Int) {
     if common.quiet { return }
-    let tasks = unique(sweep.trials.map(\.task))
-    let models = unique(sweep.trials.map(\.model))
+    let tasks = sweep.trials.map(\.task).uniqued()
+    let models = sweep.trials.map(\.model).uniqued()
     let trials = sweep.trialsPerModel
     Terminal.err(
       "\(counted(tasks.count, "task")) · \(counted(models.count, "model")) · "
@@ -96,7 +97,7 @@ struct SweepPrinter {
     let withGrid = runs.contains { !$0.settings.isEmpty }
     Terminal.out(table(runs, withGrid: withGrid))
     if dryRun { return Terminal.err("nothing was done") }
-    let states = unique(runs.map(\.state.rawValue))
+    let states = runs.map(\.state.rawValue).uniqued()
     let counts = states.map { state in "\(runs.count { $0.state.rawValue == state }) \(state)" }
     Terminal.out(
       "\(counted(runs.count, "run")): \(counts.joined(separator: ", ")) · "
@@ -143,9 +144,5 @@ struct SweepPrinter {
 
   private func counted(_ count: Int, _ noun: String) -> String {
     "\(Format.count(count)) \(noun)\(count == 1 ? "" : "s")"
-  }
-
-  private func unique(_ names: [String]) -> [String] {
-    names.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
   }
 }

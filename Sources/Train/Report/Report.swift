@@ -127,9 +127,7 @@ struct ReportPage {
       return number > 0 ? "\(number) \(state.rawValue)" : nil
     }
     let states: String = found.isEmpty ? "" : ": \(found.joined(separator: ", "))"
-    let machines = own.map(\.record.machine).reduce(into: [String]()) {
-      if !$0.contains($1) { $0.append($1) }
-    }
+    let machines = own.map(\.record.machine).uniqued()
     let digests = data.columns.map { name -> Markup in
       let found = Set(
         data.runs.filter { $0.record.dataset == name }.map { Digest.hex($0.record.contentDigest) })

@@ -61,9 +61,7 @@ struct ReproductionSection {
 
         """
     }
-    let sources = rows.map(\.source).reduce(into: [String]()) {
-      if !$0.contains($1) { $0.append($1) }
-    }
+    let sources = rows.map(\.source).uniqued()
     return """
       <h3>\(table.title)</h3>
       <p class="notes">\(sources.joined(separator: "; ")) · recipe \(table.protocolName)</p>

@@ -1,4 +1,5 @@
 import Attention
+import Datasets
 
 /// A published table: its values, where they stand, what is known to differ, and what reruns it.
 ///
@@ -94,9 +95,7 @@ public struct Reproduction: Sendable, Equatable {
   public var efficiency: Efficiency?
 
   /// The models in the order of the file.
-  public var modelNames: [String] {
-    values.map(\.model).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
-  }
+  public var modelNames: [String] { values.map(\.model).uniqued() }
 
   /// The value of a model on a task; nil where none was published.
   public func value(_ model: String, _ task: String) -> Value? {

@@ -150,9 +150,7 @@ public struct ReproductionPlan: Sendable {
   /// - Throws: `usage`, naming the datasets that are wanted.
   public func requireRuns(in database: String) throws -> Sweep {
     if let sweep { return sweep }
-    let datasets = rows.map(\.facts.dataset).reduce(into: [String]()) {
-      if !$0.contains($1) { $0.append($1) }
-    }
+    let datasets = rows.map(\.facts.dataset).uniqued()
     throw TrainError.nothingToReproduce(reproduction.name, datasets, in: database)
   }
 }
