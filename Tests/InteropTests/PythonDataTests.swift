@@ -80,11 +80,12 @@ struct PythonDataTests {
     #expect(try folder.data("ls", "--json").output.contains("\"content_digest\":\"\(digest)\""))
   }
 
-  @Test("the README's lines of Python read both documents of a pair")
+  @Test("the lines of Python in docs/formats.md read both documents of a pair")
   func pairLines() throws {
     let folder = try pairs()
     let outcome = try python(
-      "read_pairs.py", Program.package + "/README.md", folder.file("data.sqlite"), "retrieval",
+      "read_pairs.py", Program.package + "/docs/formats.md", folder.file("data.sqlite"),
+      "retrieval",
       "validation", "20")
     try #require(outcome.exit == 0, "\(outcome.error)")
     struct Pair: Decodable, Equatable {

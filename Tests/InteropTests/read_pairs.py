@@ -1,4 +1,4 @@
-"""Reads pairs as the README says, by running the README's own lines: read_pairs.py README DB DATASET SPLIT COUNT.
+"""Reads pairs as docs/formats.md says, by running that page's own lines: read_pairs.py PAGE DB DATASET SPLIT COUNT.
 
 Prints JSON on stdout. The lines read pair 17 of the training split of data.sqlite; only these names are put in.
 """
