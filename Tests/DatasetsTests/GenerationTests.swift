@@ -16,6 +16,20 @@ final class TemporaryFolder: Sendable {
 
   var store: DatasetStore { DatasetStore(at: path + "/data.sqlite") }
 
+  /// Writes a file and the folders that it needs; its path.
+  @discardableResult
+  func write(_ name: String, _ bytes: some Sequence<UInt8>) throws -> String {
+    let file = "\(path)/\(name)"
+    try FileManager.default.createDirectory(
+      atPath: (file as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+    try Data(bytes).write(to: URL(fileURLWithPath: file))
+    return file
+  }
+
+  /// Writes a text; its path.
+  @discardableResult
+  func write(_ name: String, _ text: String) throws -> String { try write(name, text.utf8) }
+
   /// Files under the folder, by relative path.
   func files() throws -> [String: Data] {
     var files: [String: Data] = [:]

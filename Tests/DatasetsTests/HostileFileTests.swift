@@ -81,12 +81,7 @@ import Testing
   ) throws {
     let folder = try TemporaryFolder()
     let source = folder.path + "/source"
-    for (name, bytes) in files {
-      let path = "\(source)/\(name)"
-      try FileManager.default.createDirectory(
-        atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-      try Data(bytes).write(to: URL(fileURLWithPath: path))
-    }
+    for (name, bytes) in files { try folder.write("source/\(name)", bytes) }
     var refused = 0
     for round in 0..<rounds {
       let (name, sound) = files[round % files.count]

@@ -85,12 +85,7 @@ private func texts(_ store: DatasetStore, _ split: String) throws -> [String] {
     let one = try TemporaryFolder()
     let first = try one.store.convert(IMDb(), from: [Self.archive(one)])
     let other = try TemporaryFolder()
-    for review in reviews().reversed() {
-      let file = URL(fileURLWithPath: "\(other.path)/\(review.path)")
-      try FileManager.default.createDirectory(
-        at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-      try Data(review.text.utf8).write(to: file)
-    }
+    for review in reviews().reversed() { try other.write(review.path, review.text) }
     var options = GenerationOptions()
     options.threads = 3
     options.shardExamples = 7

@@ -25,12 +25,6 @@ func elements(_ values: [Int], bytes: Int, bigEndian: Bool = false) -> [UInt8] {
 }
 
 @Suite struct OwnDataTests {
-  private func write(_ folder: TemporaryFolder, _ name: String, _ bytes: [UInt8]) throws -> String {
-    let path = "\(folder.path)/\(name)"
-    try Data(bytes).write(to: URL(fileURLWithPath: path))
-    return path
-  }
-
   private func own(_ task: String = "mine") -> OwnTask {
     var own = OwnTask()
     own.task = task
@@ -59,10 +53,10 @@ func elements(_ values: [Int], bytes: Int, bigEndian: Bool = false) -> [UInt8] {
     var arrays = LabelledArrays(own())
     arrays.own.validation = 1
     arrays.own.test = 1
-    let tokens = try write(
-      folder, "tokens.npy", npyFile(descr, shape: "(4, 3)", version: UInt8(version), values))
-    let labels = try write(
-      folder, "labels.npy", npyFile("<i8", shape: "(4,)", elements([0, 1, 2, 1], bytes: 8)))
+    let tokens = try folder.write(
+      "tokens.npy", npyFile(descr, shape: "(4, 3)", version: UInt8(version), values))
+    let labels = try folder.write(
+      "labels.npy", npyFile("<i8", shape: "(4,)", elements([0, 1, 2, 1], bytes: 8)))
     let result = try folder.store.convert(arrays, from: [labels, tokens])
     #expect(result.generation.splits.map(\.count) == [2, 1, 1])
     var found: [Int: (symbols: [Int], label: Int32)] = [:]
@@ -93,12 +87,12 @@ func elements(_ values: [Int], bytes: Int, bigEndian: Bool = false) -> [UInt8] {
     for (name, count) in [("train", 40), ("test", 10)] {
       let values = (0..<(count * 2)).map { $0 % 200 + 1 }
       paths.append(
-        try write(
-          folder, "\(name)_x.npy",
+        try folder.write(
+          "\(name)_x.npy",
           npyFile("<u2", shape: "(\(count), 2)", elements(values, bytes: 2))))
       paths.append(
-        try write(
-          folder, "\(name)_y.npy",
+        try folder.write(
+          "\(name)_y.npy",
           npyFile("|u1", shape: "(\(count),)", [UInt8](repeating: 1, count: count))))
     }
     let result = try folder.store.convert(LabelledArrays(own()), from: paths)
@@ -122,9 +116,8 @@ func elements(_ values: [Int], bytes: Int, bigEndian: Bool = false) -> [UInt8] {
     let result = try folder.store.convert(
       arrays,
       from: [
-        write(folder, "x.npy", npyFile("|u1", shape: "(20, 2)", values)),
-        write(
-          folder, "y.npy", npyFile("|u1", shape: "(20,)", [UInt8](repeating: 0, count: 20))),
+        folder.write("x.npy", npyFile("|u1", shape: "(20, 2)", values)),
+        folder.write("y.npy", npyFile("|u1", shape: "(20,)", [UInt8](repeating: 0, count: 20))),
       ])
     #expect(result.generation.tokens == 40)
     #expect(try parameters(folder.store, "mine")["vocabulary_size"] == .integer(257))
@@ -135,12 +128,12 @@ func elements(_ values: [Int], bytes: Int, bigEndian: Bool = false) -> [UInt8] {
   )
   func badValues() throws {
     let folder = try TemporaryFolder()
-    let labels = try write(folder, "y.npy", npyFile("|u1", shape: "(2,)", [0, 1]))
+    let labels = try folder.write("y.npy", npyFile("|u1", shape: "(2,)", [0, 1]))
     func message(_ values: [Int], _ raw: Bool = false) throws -> String? {
       var arrays = LabelledArrays(own())
       arrays.raw = raw
-      let path = try write(
-        folder, "x.npy", npyFile("<i4", shape: "(2, 3)", elements(values, bytes: 4)))
+      let path = try folder.write(
+        "x.npy", npyFile("<i4", shape: "(2, 3)", elements(values, bytes: 4)))
       let error = Small.error { try folder.store.convert(arrays, from: [path, labels]) }
       #expect(error?.code == .malformedInput)
       return error?.message.replacing(path + ": ", with: "")
@@ -154,8 +147,7 @@ func elements(_ values: [Int], bytes: Int, bigEndian: Bool = false) -> [UInt8] {
     #expect(
       try message([1, 2, 3, 4, 5, 256], true) == "byte 148: row 1, column 2 is 256; 0...255 allowed"
     )
-    let tokens = try write(
-      folder, "x.npy", npyFile("|u1", shape: "(3, 1)", [1, 1, 1]))
+    let tokens = try folder.write("x.npy", npyFile("|u1", shape: "(3, 1)", [1, 1, 1]))
     let count = Small.error {
       try folder.store.convert(LabelledArrays(own()), from: [tokens, labels])
     }
@@ -171,7 +163,7 @@ func elements(_ values: [Int], bytes: Int, bigEndian: Bool = false) -> [UInt8] {
   func lines() throws {
     let folder = try TemporaryFolder()
     let text = "\u{FEFF}2\tone\r\n0\ttwo \"quoted\" caf\u{E9}\n1\tthree\\n\n0\tfour"
-    let path = try write(folder, "lines.tsv", Array(text.utf8))
+    let path = try folder.write("lines.tsv", Array(text.utf8))
     var own = own("films")
     own.validation = 1
     own.test = 0
@@ -195,8 +187,8 @@ func elements(_ values: [Int], bytes: Int, bigEndian: Bool = false) -> [UInt8] {
     let folder = try TemporaryFolder()
     let words = ["train", "dev", "test"]
     let lines = (0..<30).map { "text \($0)\t\(words[$0 % 3])\t\($0 % 2)" }
-    let path = try write(
-      folder, "all.tsv", Array("text\tsplit\tlabel\n\(lines.joined(separator: "\n"))\n".utf8))
+    let path = try folder.write(
+      "all.tsv", Array("text\tsplit\tlabel\n\(lines.joined(separator: "\n"))\n".utf8))
     let result = try folder.store.convert(LabelledText(own()), from: [path])
     #expect(result.generation.splits.map(\.count) == [10, 10, 10])
     let reader = try folder.store.open(dataset: "mine", split: "validation")
@@ -228,7 +220,7 @@ func elements(_ values: [Int], bytes: Int, bigEndian: Bool = false) -> [UInt8] {
     ])
   func badLines(text: String, expected: String) throws {
     let folder = try TemporaryFolder()
-    let path = try write(folder, "a.tsv", Array(text.utf8))
+    let path = try folder.write("a.tsv", Array(text.utf8))
     let error = Small.error { try folder.store.convert(LabelledText(own()), from: [path]) }
     #expect(error?.message == path + expected)
     #expect(error?.code == .malformedInput)
@@ -238,7 +230,7 @@ func elements(_ values: [Int], bytes: Int, bigEndian: Bool = false) -> [UInt8] {
   @Test("names of LRA's tasks and names that are no names are refused; so are empty trainings")
   func names() throws {
     let folder = try TemporaryFolder()
-    let path = try write(folder, "a.tsv", Array("0\tone\n1\ttwo\n".utf8))
+    let path = try folder.write("a.tsv", Array("0\tone\n1\ttwo\n".utf8))
     for task in OwnTask.reserved + ["", "Mine", "a b", "../x", String(repeating: "x", count: 41)] {
       let error = Small.error { try folder.store.convert(LabelledText(own(task)), from: [path]) }
       #expect(error?.code == .usage)

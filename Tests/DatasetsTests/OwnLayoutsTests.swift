@@ -14,12 +14,6 @@ import Testing
     return own
   }
 
-  private func write(_ folder: TemporaryFolder, _ name: String, _ text: String) throws -> String {
-    let path = "\(folder.path)/\(name)"
-    try Data(text.utf8).write(to: URL(fileURLWithPath: path))
-    return path
-  }
-
   /// Texts and labels in the order of their lines.
   private func examples(_ folder: TemporaryFolder) throws -> [String] {
     let reader = try folder.store.open(dataset: "mine", split: "train")
@@ -33,7 +27,7 @@ import Testing
     _ text: String, columns: String? = nil, header: Bool = false, classes: [String] = []
   ) throws -> (examples: [String], names: [String], error: DatasetError?) {
     let folder = try TemporaryFolder()
-    let path = try write(folder, "a.tsv", text)
+    let path = try folder.write("a.tsv", text)
     do {
       var converter = LabelledText(own(classes))
       converter.columns = try columns.map { try OwnColumns($0) }
@@ -54,7 +48,7 @@ import Testing
     _ text: String, columns: String? = nil, classes: [String] = []
   ) throws -> (examples: [String], names: [String], error: String?) {
     let folder = try TemporaryFolder()
-    let path = try write(folder, "a.jsonl", text)
+    let path = try folder.write("a.jsonl", text)
     do {
       var converter = LabelledRecords(own(classes))
       converter.columns = try columns.map { try OwnColumns($0) }
@@ -138,7 +132,7 @@ import Testing
   @Test("a column may name the splits by number")
   func splitColumn() throws {
     let folder = try TemporaryFolder()
-    let path = try write(folder, "a.tsv", "0\tone\ttrain\n1\ttwo\tdev\n0\tthree\ttest\n")
+    let path = try folder.write("a.tsv", "0\tone\ttrain\n1\ttwo\tdev\n0\tthree\ttest\n")
     var converter = LabelledText(own(validation: nil, test: nil))
     converter.columns = try OwnColumns("label=1,text=2,split=3")
     #expect(
@@ -204,10 +198,8 @@ import Testing
   func compressed(program: String, suffix: String) throws {
     let folder = try TemporaryFolder()
     for split in ["train", "test"] {
-      try FileManager.default.createDirectory(
-        atPath: folder.path + "/in", withIntermediateDirectories: true)
       let lines = (0..<10).map { "\($0 % 2)\t\(split) \($0)\n" }.joined()
-      let path = try write(folder, "in/\(split).tsv", lines)
+      let path = try folder.write("in/\(split).tsv", lines)
       let process = Process()
       process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
       process.arguments = [program, "-q", path]

@@ -31,12 +31,7 @@ import Tokenizers
     var path = folder.path + "/lra_release.gz"
     if prefix == "folder" {
       path = folder.path + "/unpacked"
-      for (name, bytes) in files {
-        let url = URL(fileURLWithPath: "\(path)/lra_release/\(name)")
-        try FileManager.default.createDirectory(
-          at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
-        try Data(bytes).write(to: url)
-      }
+      for (name, bytes) in files { try folder.write("unpacked/lra_release/\(name)", bytes) }
     } else {
       try TestRelease.write(files, in: prefix, to: path)
     }

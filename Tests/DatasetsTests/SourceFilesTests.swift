@@ -6,12 +6,7 @@ import Testing
 /// Which files of a folder or archive belong, and what they say twice.
 @Suite struct SourceFilesTests {
   private func write(_ folder: TemporaryFolder, _ files: [(String, String)]) throws -> String {
-    for (name, text) in files {
-      let path = "\(folder.path)/in/\(name)"
-      try FileManager.default.createDirectory(
-        atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-      try Data(text.utf8).write(to: URL(fileURLWithPath: path))
-    }
+    for (name, text) in files { try folder.write("in/\(name)", text) }
     return folder.path + "/in"
   }
 

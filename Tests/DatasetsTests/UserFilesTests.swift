@@ -5,13 +5,6 @@ import Testing
 
 /// What lies in a folder of ours and is not ours: never replaced, never deleted.
 @Suite struct UserFilesTests {
-  private func write(_ folder: TemporaryFolder, _ name: String, _ text: String) throws {
-    let path = "\(folder.path)/\(name)"
-    try FileManager.default.createDirectory(
-      atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-    try Data(text.utf8).write(to: URL(fileURLWithPath: path))
-  }
-
   private static let lines = (0..<30).map { "\($0 % 2)\ttext \($0)\n" }.joined()
 
   private func text(_ task: String = "mine") -> LabelledText {
@@ -37,7 +30,7 @@ import Testing
   func kept(name: String) throws {
     let folder = try TemporaryFolder()
     try Small.make(folder.store)
-    try write(folder, "data/small/\(name)", "the user's")
+    try folder.write("data/small/\(name)", "the user's")
     let plan = try folder.store.remove("small")
     #expect(plan.kept == ["data/small/\(name)"])
     #expect(try folder.files()["data/small/\(name)"] == Data("the user's".utf8))
@@ -49,7 +42,7 @@ import Testing
   func replaced() throws {
     let folder = try TemporaryFolder()
     try Small.make(folder.store)
-    try write(folder, "data/small/train-00000.tsv", "0\tmy own table\n")
+    try folder.write("data/small/train-00000.tsv", "0\tmy own table\n")
     try FileManager.default.removeItem(atPath: folder.path + "/data/small/train-00001.npy")
     try FileManager.default.createSymbolicLink(
       atPath: folder.path + "/data/small/train-00001.npy", withDestinationPath: "/etc/hostname")
@@ -62,7 +55,7 @@ import Testing
   func alone() throws {
     let folder = try TemporaryFolder()
     try Small.make(folder.store)
-    try write(folder, "other/train-00000.npy", "the user's")
+    try folder.write("other/train-00000.npy", "the user's")
     try Index(at: folder.store.path, .write).write {
       try $0.execute(
         sql: "UPDATE shard SET path='other/train-00000.npy' WHERE path LIKE '%train-00001%'")
@@ -109,7 +102,7 @@ import Testing
     }
     try Data(NpyHeader.header(count: 9).prefix(100)).write(
       to: URL(fileURLWithPath: folder.path + "/data/small/.train-00007.npy.12-ab.partial"))
-    try write(folder, "data/small/.train-00008.npy.12-ab.partial", "my own notes")
+    try folder.write("data/small/.train-00008.npy.12-ab.partial", "my own notes")
     try ReaderTests.flip(folder.path + "/data/small/train-00003.npy", at: 140)
     let plan = try folder.store.remove("small")
     #expect(
@@ -133,8 +126,8 @@ import Testing
     ])
   func inTheWay(place: String) throws {
     let folder = try TemporaryFolder()
-    try write(folder, "mine.tsv", Self.lines)
-    try write(folder, place, Self.lines)
+    try folder.write("mine.tsv", Self.lines)
+    try folder.write(place, Self.lines)
     let before = try folder.files()
     let error = Small.error {
       try folder.store.convert(text(), from: [folder.path + "/mine.tsv"])
@@ -151,7 +144,7 @@ import Testing
   func source() throws {
     let folder = try TemporaryFolder()
     let name = "data/reviews/train-00000.tsv"
-    try write(folder, name, Self.lines)
+    try folder.write(name, Self.lines)
     let error = Small.error {
       try folder.store.convert(text("reviews"), from: ["\(folder.path)/\(name)"])
     }
@@ -162,8 +155,8 @@ import Testing
   @Test("a link in a shard's place is not followed, and what it leads to stays")
   func link() throws {
     let folder = try TemporaryFolder()
-    try write(folder, "mine.tsv", Self.lines)
-    try write(folder, "precious.npy", "precious")
+    try folder.write("mine.tsv", Self.lines)
+    try folder.write("precious.npy", "precious")
     try FileManager.default.createDirectory(
       atPath: folder.path + "/data/mine", withIntermediateDirectories: true)
     try FileManager.default.createSymbolicLink(
@@ -181,7 +174,7 @@ import Testing
   func publication() throws {
     let folder = try TemporaryFolder()
     let path = folder.path + "/a"
-    try write(folder, "a", "old")
+    try folder.write("a", "old")
     let error = Small.error {
       try Publication.publish(path, replacing: .nothing) { try $0.write(Array("new".utf8)) }
     }
@@ -196,7 +189,7 @@ import Testing
     let folder = try TemporaryFolder()
     try Small.make(folder.store)
     let sound = try folder.files()
-    try write(folder, "data/small/train-00000.tsv", "my own table")
+    try folder.write("data/small/train-00000.tsv", "my own table")
     var options = VerifyOptions()
     options.repair = true
     _ = try folder.store.verify([], options)
@@ -211,7 +204,7 @@ import Testing
   @Test("a source folder that holds the database's own shards gives the same dataset again")
   func ownFolder() throws {
     let folder = try TemporaryFolder()
-    try write(folder, "data/all.tsv", Self.lines)
+    try folder.write("data/all.tsv", Self.lines)
     let first = try folder.store.convert(text(), from: [folder.path + "/data"])
     let second = try folder.store.convert(text(), from: [folder.path + "/data"])
     #expect(second.generation.state == .complete)
@@ -224,7 +217,7 @@ import Testing
   @Test("sources within a dataset's own folder are read, its shards beside them are not")
   func beside() throws {
     let folder = try TemporaryFolder()
-    try write(folder, "data/mine/all.tsv", Self.lines)
+    try folder.write("data/mine/all.tsv", Self.lines)
     _ = try folder.store.convert(text(), from: [folder.path + "/data/mine"])
     let again = try folder.store.convert(text(), from: [folder.path + "/data/mine"])
     #expect(again.generation.state == .complete)

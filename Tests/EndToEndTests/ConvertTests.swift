@@ -4,22 +4,11 @@ import ToolRunner
 
 @Suite("lra-data convert")
 struct ConvertTests {
-  private func folder(_ files: [String: String]) throws -> TemporaryFolder {
-    let folder = try TemporaryFolder()
-    for (name, text) in files {
-      let url = URL(fileURLWithPath: folder.file(name))
-      try FileManager.default.createDirectory(
-        at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
-      try Data(text.utf8).write(to: url)
-    }
-    return folder
-  }
-
   private static let lines = (0..<20).map { "\($0 % 2)\ttext \($0)\n" }.joined()
 
   @Test("convert tsv makes a task of one's own, once, and show prints its text")
   func tsv() throws {
-    let folder = try folder(["films.tsv": ConvertTests.lines])
+    let folder = try TemporaryFolder(["films.tsv": ConvertTests.lines])
     let made = try folder.data("convert", "tsv", "--from", "films.tsv", "--task", "films")
     #expect(made.exit == 0)
     #expect(
@@ -39,7 +28,7 @@ struct ConvertTests {
 
   @Test("malformed lines exit 65 with line and column, LRA's task names exit 64")
   func wrong() throws {
-    let folder = try folder(["films.tsv": "0\tone\none\ttwo\n"])
+    let folder = try TemporaryFolder(["films.tsv": "0\tone\none\ttwo\n"])
     let text = try folder.data("convert", "tsv", "--from", "films.tsv")
     #expect(text.exit == 65)
     #expect(
@@ -63,7 +52,7 @@ struct ConvertTests {
   func release() throws {
     let table = "Source\tTarget\r\n( ( ( [MAX 4 ) 2 ) ] )\t4\r\n"
     let names = ["train", "val", "test"].map { "lra_release/listops-1000/basic_\($0).tsv" }
-    let folder = try folder(Dictionary(uniqueKeysWithValues: names.map { ($0, table) }))
+    let folder = try TemporaryFolder(Dictionary(uniqueKeysWithValues: names.map { ($0, table) }))
     let arguments = ["convert", "lra-release", "--from", "lra_release"]
     let planned = try Program.lraData.run(arguments + ["--dry-run"], in: folder.path)
     #expect(

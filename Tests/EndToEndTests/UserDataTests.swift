@@ -7,20 +7,9 @@ import ToolRunner
 struct UserDataTests {
   private static let lines = (0..<20).map { "\($0 % 2)\ttext \($0)\n" }.joined()
 
-  private func folder(_ files: [String: String]) throws -> TemporaryFolder {
-    let folder = try TemporaryFolder()
-    for (name, text) in files {
-      let url = URL(fileURLWithPath: folder.file(name))
-      try FileManager.default.createDirectory(
-        at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
-      try Data(text.utf8).write(to: url)
-    }
-    return folder
-  }
-
   @Test("rm deletes its shards, keeps and names what else lies there")
   func rm() throws {
-    let folder = try folder(["mine.tsv": Self.lines])
+    let folder = try TemporaryFolder(["mine.tsv": Self.lines])
     #expect(try folder.data("convert", "tsv", "--from", "mine.tsv", "--task", "mine").exit == 0)
     try Data("note".utf8).write(to: URL(fileURLWithPath: folder.file("data/mine/notes.txt")))
     let planned = try folder.data("rm", "mine", "--dry-run", "--json")
@@ -39,7 +28,7 @@ struct UserDataTests {
   @Test("a source in a shard's place exits 7, is named and stays")
   func source() throws {
     let name = "data/reviews/train-00000.tsv"
-    let folder = try folder([name: Self.lines])
+    let folder = try TemporaryFolder([name: Self.lines])
     let outcome = try folder.data("convert", "tsv", "--from", name, "--task", "reviews")
     #expect(outcome.exit == 7)
     #expect(
@@ -55,7 +44,7 @@ struct UserDataTests {
 
   @Test("files and their splits are told before what is next, what is left out is named")
   func mapping() throws {
-    let folder = try folder([
+    let folder = try TemporaryFolder([
       "in/train.tsv": Self.lines, "in/test.tsv": Self.lines, "in/README.md": "hello",
     ])
     let made = try folder.data("convert", "tsv", "--from", "in", "--task", "mine")
@@ -77,7 +66,7 @@ struct UserDataTests {
 
   @Test("after a dataset that cannot be trained on, Next says what to do")
   func next() throws {
-    let folder = try folder(["mine.tsv": Self.lines, "few.tsv": "0\tone\n1\ttwo\n"])
+    let folder = try TemporaryFolder(["mine.tsv": Self.lines, "few.tsv": "0\tone\n1\ttwo\n"])
     let none = try folder.data(
       "convert", "tsv", "--from", "mine.tsv", "--task", "mine", "--validation", "0")
     #expect(
@@ -124,7 +113,7 @@ struct UserDataTests {
 
   @Test("show --png and manifest --out replace what they wrote, and nothing else")
   func outputs() throws {
-    let folder = try folder(["mine.txt": "my notes", "photo.png": "not a sheet"])
+    let folder = try TemporaryFolder(["mine.txt": "my notes", "photo.png": "not a sheet"])
     let small = ["--train", "20", "--validation", "4", "--test", "4", "--quiet"]
     #expect(
       try Program.lraData.run(
@@ -152,7 +141,7 @@ struct UserDataTests {
     let lines = (0..<20).map {
       "{\"label\":\"\($0 % 2 == 0 ? "neg" : "pos")\",\"text\":\"a\\nb \($0)\"}\n"
     }
-    let folder = try folder(["mine.jsonl": lines.joined()])
+    let folder = try TemporaryFolder(["mine.jsonl": lines.joined()])
     #expect(try folder.data("convert", "jsonl", "--from", "mine.jsonl", "--task", "mine").exit == 0)
     let shown = try folder.data("show", "mine", "--count", "2")
     #expect(shown.output.contains("label 0 (neg)"))

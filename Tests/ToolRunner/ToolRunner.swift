@@ -15,10 +15,16 @@ public final class TemporaryFolder: Sendable {
   /// The folder.
   public let path: String
 
-  /// Makes a folder of a name that nobody else has.
-  public init() throws {
+  /// Makes a folder of a name that nobody else has, with the given texts by relative path.
+  public init(_ files: [String: String] = [:]) throws {
     path = NSTemporaryDirectory() + "lra-test-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    for (name, text) in files {
+      let url = URL(fileURLWithPath: file(name))
+      try FileManager.default.createDirectory(
+        at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try Data(text.utf8).write(to: url)
+    }
   }
 
   deinit {
@@ -112,6 +118,16 @@ public struct Program: Sendable {
 
     /// Whether it has not ended yet.
     public var isRunning: Bool { process.isRunning }
+
+    /// Polls until a condition holds or the program has ended.
+    public func wait(until condition: () throws -> Bool) rethrows {
+      while try isRunning && !condition() { sched_yield() }
+    }
+
+    /// Polls until a file or folder is there or the program has ended.
+    public func wait(for path: String) {
+      wait { FileManager.default.fileExists(atPath: path) }
+    }
 
     /// Waits for the end.
     public func wait() throws -> Outcome {

@@ -91,7 +91,7 @@ struct SweepTests {
         return log?.contains("\"step\": 3,") == true
       } == 2
     }
-    while going.isRunning && !begun() { sched_yield() }
+    going.wait(until: begun)
     going.send(SIGINT)
     let outcome = try going.wait()
     #expect(outcome.exit == 130, "\(outcome.error)")
