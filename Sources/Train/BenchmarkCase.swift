@@ -12,7 +12,7 @@ extension Benchmark {
     /// Peak resident memory above what the process held before the model was built.
     public var peakBytes: Int
     /// The paper's steps per second on its hardware; nil where it gives none.
-    public var paper: Double?
+    @OrNull public var paper: Double?
     /// The loss of the last step, for comparisons.
     public var loss: Double
     /// Forward passes per second without gradients; nil in files of earlier versions, as what follows.
@@ -29,24 +29,6 @@ extension Benchmark {
     public var disturbed: Bool?
     /// How often the case was measured; the least disturbed measurement counts.
     public var measured: Int?
-
-    /// Writes null, not nothing, where the paper gives no figure.
-    public func encode(to encoder: any Encoder) throws {
-      var container = encoder.container(keyedBy: CodingKeys.self)
-      try container.encode(model, forKey: .model)
-      try container.encode(length, forKey: .length)
-      try container.encode(stepsPerS, forKey: .stepsPerS)
-      try container.encode(peakBytes, forKey: .peakBytes)
-      try container.encode(paper, forKey: .paper)
-      try container.encode(loss, forKey: .loss)
-      try container.encodeIfPresent(forwardPerS, forKey: .forwardPerS)
-      try container.encodeIfPresent(parameters, forKey: .parameters)
-      try container.encodeIfPresent(flops, forKey: .flops)
-      try container.encodeIfPresent(forwardFlops, forKey: .forwardFlops)
-      try container.encodeIfPresent(otherLoad, forKey: .otherLoad)
-      try container.encodeIfPresent(disturbed, forKey: .disturbed)
-      try container.encodeIfPresent(measured, forKey: .measured)
-    }
   }
 
   /// The exponent a of time ~ L^a, fitted to the medians of a model's cases.

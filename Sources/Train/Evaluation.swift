@@ -66,8 +66,8 @@ final class ModelRunner {
       hidden = try .from(tokens.map { $0 == 0 }, shape).to(device)
     }
     let context = try Context(
-      lengths: lengths, length: length, examples: numbers, key: key[step], training: training,
-      device: device, effects: effects, hidden: hidden)
+      lengths: lengths, length: length, examples: numbers, towers: towers, key: key[step],
+      training: training, device: device, effects: effects, hidden: hidden)
     context.span = span
     let ids = try Tensor.from(tokens, shape).to(.int64).to(device)
     return (ids, context)

@@ -83,16 +83,28 @@ public final class MetricsLog: Sendable {
     try parse(path).map(\.line)
   }
 
-  private static func parse(_ path: String) throws -> [(line: MetricsLine, end: Int)] {
+  /// The evaluations of a log; lines of training steps, nearly all there are, are passed over unread.
+  static func evaluations(_ path: String) throws -> [MetricsLine] {
+    let mark = Data("\"split\": \"train\"".utf8)
+    return try parse(path) { $0.range(of: mark) == nil }.map(\.line)
+  }
+
+  private static func parse(
+    _ path: String, where isWanted: (Data) -> Bool = { _ in true }
+  ) throws -> [(line: MetricsLine, end: Int)] {
     guard let bytes = FileManager.default.contents(atPath: path) else { return [] }
     let decoder = JSONDecoder()
     var lines: [(line: MetricsLine, end: Int)] = []
     var start = bytes.startIndex
+    var number = 0
     while let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) {
-      guard let line = try? decoder.decode(MetricsLine.self, from: bytes[start..<end]) else {
-        throw TrainError.brokenLog(path, line: lines.count + 1)
-      }
+      number += 1
+      let text = bytes[start..<end]
       start = end + 1
+      guard isWanted(text) else { continue }
+      guard let line = try? decoder.decode(MetricsLine.self, from: text) else {
+        throw TrainError.brokenLog(path, line: number)
+      }
       lines.append((line, start))
     }
     return lines

@@ -91,14 +91,17 @@ extension RecipeScalar {
 }
 
 extension Recipe {
-  /// The keys that hold other keys.
+  /// The keys of a recipe that hold other keys.
   static let sections = ["data", "model", "train", "optimizer", "schedule", "eval"]
+
+  /// The keys of sections that hold other keys.
+  static let innerSections = ["model.attention", "model.init"]
 
   private static let known = Set(fields.map(\.path))
 
   /// Whether a key holds other keys.
   static func isSection(_ key: String) -> Bool {
-    sections.contains(key) || key == "model.attention" || key == "model.init"
+    sections.contains(key) || innerSections.contains(key)
   }
 
   /// Whether a key holds a value; the mechanism's own keys are checked by the mechanism.

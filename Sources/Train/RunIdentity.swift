@@ -1,20 +1,22 @@
-import Crypto
 import Datasets
 import Foundation
 
 /// What a run's folder says of the run besides recipe and metrics: `run.json`.
 ///
 /// The folder is the truth: it is written first, and the rows of the index follow when the index can be written.
-public struct RunIdentity: Codable, Sendable, Equatable {
+public struct RunIdentity: RunFile, Sendable, Equatable {
+  /// `run.json`.
+  public static let fileName = "run.json"
+
   /// The form of this file.
   public var schema = 1
   /// The database the run was made from, an absolute path with links resolved.
   public var database: String
   /// The name of its dataset.
   public var dataset: String
-  /// The dataset's content digest, 64 hexadecimal digits.
+  /// The dataset's content digest, 64 hexadecimal digits; empty for a run that failed before it was known.
   public var dataDigest: String
-  /// The recipe as the run began with it, YAML.
+  /// The recipe of the run's last part, YAML; parts differ in `Recipe.changeable` alone.
   public var recipe: String
   /// SHA-256 of that text, in hexadecimal.
   public var recipeSha256: String
@@ -24,26 +26,12 @@ public struct RunIdentity: Codable, Sendable, Equatable {
   public var machine: String
   /// How the run stands.
   public var state: RunRecord.State
-  /// Whether the index has all rows of the run.
+  /// Whether the index of `database` has all rows of the run.
   public var isIndexed = false
 
-  /// The file of a run.
-  static func path(_ folder: RunFolder) -> String { folder.path + "/run.json" }
-
-  /// What a folder says; nil for a folder without the file, such as one of an older version.
-  public static func read(_ folder: RunFolder) -> RunIdentity? {
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
-    return FileManager.default.contents(atPath: path(folder))
-      .flatMap { try? decoder.decode(RunIdentity.self, from: $0) }
-  }
-
-  func save(in folder: RunFolder) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    let json = try encoder.encode(self)
-    try Publication.publish(RunIdentity.path(folder)) { try $0.write(Array(json) + [10]) }
+  /// A database's absolute path with links resolved.
+  static func realPath(_ database: String) -> String {
+    URL(fileURLWithPath: database).resolvingSymlinksInPath().path
   }
 
   /// The row of the index.
@@ -58,7 +46,7 @@ public struct RunIdentity: Codable, Sendable, Equatable {
 extension RunFolder {
   /// The evaluations in `metrics.jsonl` as rows of the index.
   func metricRecords() throws -> [MetricRecord] {
-    try MetricsLog.read(metricsPath).filter { $0.split != "train" }.flatMap { line in
+    try MetricsLog.evaluations(metricsPath).flatMap { line in
       [("loss", line.loss), ("accuracy", line.accuracy)].map {
         MetricRecord(step: line.step, split: line.split, name: $0.0, value: $0.1)
       }
@@ -75,22 +63,23 @@ extension RunFolder {
   public func index(in database: String? = nil, patience: Double = 0.2) -> String? {
     guard var identity = RunIdentity.read(self) else { return nil }
     let path = database ?? identity.database
+    var why: String?
     do {
       try RunTable(at: path).write(
         identity.record(self, in: path), metricRecords(), patience: patience)
-      if !identity.isIndexed {
-        identity.isIndexed = true
-        try identity.save(in: self)
-      }
-      return nil
     } catch {
-      return "\((error as? DatasetError)?.message ?? "\(error)")"
+      why = (error as? DatasetError)?.message ?? "\(error)"
     }
+    if RunIdentity.realPath(path) == identity.database, identity.isIndexed != (why == nil) {
+      identity.isIndexed = why == nil
+      try? identity.save(in: self)
+    }
+    return why
   }
 
   /// The runs of a folder that were made from a database, with their evaluations, by name.
   static func all(in folder: String, of database: String) throws -> [(RunRecord, [MetricRecord])] {
-    let real = URL(fileURLWithPath: database).resolvingSymlinksInPath().path
+    let real = RunIdentity.realPath(database)
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     return try names.sorted().compactMap { name in
       let run = RunFolder(path: "\(folder)/\(name)")
@@ -107,7 +96,9 @@ extension RunFolder {
 
   /// The content digest of the data that the run was made with; nil for one that has not begun.
   func dataDigest() -> String? {
-    if let identity = RunIdentity.read(self) { return identity.dataDigest }
+    if let identity = RunIdentity.read(self), !identity.dataDigest.isEmpty {
+      return identity.dataDigest
+    }
     if let result = RunResult.read(self) { return result.dataDigest }
     return checkpointSteps().last.flatMap { try? Checkpoint.open(self, step: $0) }?.state.dataDigest
   }
@@ -128,13 +119,13 @@ extension Recipe {
     "eval.select_after", "eval.checkpoint_freq", "data.prefetch",
   ]
 
-  /// Refuses a recipe file that was edited after the run began.
+  /// Refuses a recipe file that was edited since the run's last part.
   ///
   /// - Throws: `configurationDiffers` with the keys that differ.
   func requireUnedited(_ identity: RunIdentity, _ text: String, path: String) throws {
     guard text != identity.recipe else { return }
-    let began = try Recipe(yaml: identity.recipe, name: path)
-    let edited = began.differences(to: self).filter { line in
+    let known = try Recipe(yaml: identity.recipe, name: path)
+    let edited = known.differences(to: self).filter { line in
       !Recipe.changeable.contains(String(line.prefix { $0 != ":" }))
     }
     if !edited.isEmpty { throw TrainError.recipeEdited(path, edited) }

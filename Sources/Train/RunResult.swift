@@ -6,23 +6,13 @@ public struct Score: Codable, Sendable, Equatable {
   /// The checkpoint's step.
   public var step: Int
   /// Share of right predictions on the validation split; nil when that step was not evaluated.
-  public var validation: Double?
+  @OrNull public var validation: Double?
   /// Share of right predictions on the test split.
   public var test: Double
   /// Mean cross entropy on the test split, in nats.
   public var loss: Double
   /// The 95 % interval of `test` (Wilson 1927): low, high.
   public var ci95: [Double]
-
-  /// Writes null, not nothing, where there is no validation accuracy.
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: CodingKeys.self)
-    try container.encode(step, forKey: .step)
-    try container.encode(validation, forKey: .validation)
-    try container.encode(test, forKey: .test)
-    try container.encode(loss, forKey: .loss)
-    try container.encode(ci95, forKey: .ci95)
-  }
 }
 
 struct TestScore {
@@ -44,7 +34,7 @@ public struct BaselineScores: Codable, Sendable, Equatable {
   /// Always the most frequent class.
   public var majority: Double
   /// The most frequent class of the first token; nil where it means nothing.
-  public var firstToken: Double?
+  @OrNull public var firstToken: Double? = nil
 
   init(majority: Double) { self.majority = majority }
 
@@ -52,18 +42,14 @@ public struct BaselineScores: Codable, Sendable, Equatable {
     majority = rules.first { $0.name == "majority" }?.accuracy ?? 0
     firstToken = rules.first { $0.name == "first_token" }?.accuracy
   }
-
-  /// Writes null, not nothing, where the first token means nothing.
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: CodingKeys.self)
-    try container.encode(majority, forKey: .majority)
-    try container.encode(firstToken, forKey: .firstToken)
-  }
 }
 
 /// How a run ended: the object that `lra-train --json` prints, and `result.json` in the run's
 /// folder.
-public struct RunResult: Codable, Sendable, Equatable {
+public struct RunResult: RunFile, Sendable, Equatable {
+  /// `result.json`.
+  public static let fileName = "result.json"
+
   /// The run's folder.
   public var run: String
   /// `finished` or `plateau`.
@@ -141,34 +127,22 @@ public struct RunResult: Codable, Sendable, Equatable {
     return .plateau(
       run, best: percent(best.validation ?? 0), majority: validationMajority.map(percent))
   }
-
-  func save(in folder: RunFolder) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    let json = try encoder.encode(self)
-    try Publication.publish("\(folder.path)/result.json") { try $0.write(Array(json) + [10]) }
-  }
-
-  /// The result of a run that ended, nil when it has not.
-  public static func read(_ folder: RunFolder) -> RunResult? {
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
-    return FileManager.default.contents(atPath: "\(folder.path)/result.json")
-      .flatMap { try? decoder.decode(RunResult.self, from: $0) }
-  }
 }
 
 extension RunFolder {
   /// The result of a recipe that has done all its steps, nil of one that has not.
   ///
-  /// - Throws: `configurationDiffers` when the dataset of the database is not what the run was made with.
+  /// - Throws: `configurationDiffers` when the dataset of the database is not what the run was made with,
+  ///   `usage` when it holds none of that name.
   public func result(of recipe: Recipe, in database: String) throws -> RunResult? {
     guard let result = RunResult.read(self), result.step == recipe.train.numTrainSteps else {
       return nil
     }
-    let summary = try DatasetStore(at: database).datasets().first { $0.name == recipe.data.dataset }
-    try require(data: summary?.contentDigest ?? "", dataset: recipe.data.dataset)
+    let held = try DatasetStore(at: database).datasets()
+    guard let dataset = held.first(where: { $0.name == recipe.data.dataset }) else {
+      throw TrainError.noDataset(recipe.data.dataset, in: database, held: held.map(\.name))
+    }
+    try require(data: dataset.contentDigest ?? "", dataset: dataset.name)
     indexIfMissing(in: database)
     return result
   }

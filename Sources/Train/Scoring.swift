@@ -49,16 +49,16 @@ public struct Scoring: Sendable {
     let report = try report(
       file, source, Baselines(store.open(dataset: dataset, split: "train"), task))
     if dryRun { return report }
-    let table = RunTable(at: database)
-    try table.begin(row)
-    var values: [(name: String, value: Double)] = [
-      ("loss", report.loss), ("accuracy", report.accuracy),
-    ]
+    var values = [("loss", report.loss), ("accuracy", report.accuracy)]
     if let test = report.mcnemar?.first {
       values.append(("only_model", Double(test.onlyModel)))
       values.append(("only_first_token", Double(test.onlyOther)))
     }
-    try table.record(values, of: name, step: 0, split: split)
+    let table = RunTable(at: database)
+    let others = try table.metrics(of: name).filter { $0.split != split }
+    try table.write(
+      row,
+      others + values.map { MetricRecord(step: 0, split: split, name: $0.0, value: $0.1) })
     return report
   }
 

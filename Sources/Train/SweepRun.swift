@@ -31,9 +31,9 @@ public struct SweepRun: Encodable, Sendable {
   /// How it stands.
   public var state: State
   /// Share of right predictions of the best checkpoint on the validation split; nil without a result.
-  public var validation: Double?
+  @OrNull public var validation: Double? = nil
   /// The same on the test split.
-  public var test: Double?
+  @OrNull public var test: Double? = nil
   /// The grid point.
   public var settings: [String]
   /// Whether its grid point has the best mean validation accuracy of its task and model.
@@ -42,42 +42,16 @@ public struct SweepRun: Encodable, Sendable {
   public var run: String
   /// What went wrong; nil when nothing did.
   public var message: String?
-
-  enum CodingKeys: CodingKey {
-    case task, model, seed, state, validation, test, settings, selected, run, message
-  }
-
-  /// Writes null, not nothing, where there is no result.
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: CodingKeys.self)
-    try container.encode(task, forKey: .task)
-    try container.encode(model, forKey: .model)
-    try container.encode(seed, forKey: .seed)
-    try container.encode(state, forKey: .state)
-    try container.encode(validation, forKey: .validation)
-    try container.encode(test, forKey: .test)
-    try container.encode(settings, forKey: .settings)
-    try container.encode(selected, forKey: .selected)
-    try container.encode(run, forKey: .run)
-    try container.encodeIfPresent(message, forKey: .message)
-  }
 }
 
 /// The end of a run that has no result: `failure.json` in its folder.
-struct RunFailure: Codable {
+struct RunFailure: RunFile {
+  static let fileName = "failure.json"
+
   var schema = 1
   var state: SweepRun.State
   var message: String
   var recipeDigest: String
-
-  static func path(_ folder: RunFolder) -> String { folder.path + "/failure.json" }
-
-  static func read(_ folder: RunFolder) -> RunFailure? {
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
-    return FileManager.default.contents(atPath: path(folder))
-      .flatMap { try? decoder.decode(RunFailure.self, from: $0) }
-  }
 }
 
 extension Sweep.Trial {
@@ -98,31 +72,25 @@ extension Sweep.Trial {
     return run
   }
 
-  /// Keeps a run that ended without a result from being begun again, and says so in the database.
+  /// Keeps a run that ended without a result from being begun again, and says so in the database when
+  /// that can be written.
   ///
   /// - Parameter machine: the machine in words, for a run that never came to its own row.
   public func record(
     _ state: SweepRun.State, _ message: String, database: String, machine: String
   ) throws {
-    let failure = RunFailure(state: state, message: message, recipeDigest: recipe.digestText)
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    let json = try encoder.encode(failure)
     try Publication.makeFolder(folder.path)
-    try Publication.publish(RunFailure.path(folder)) { try $0.write(Array(json) + [10]) }
-    let table = RunTable(at: database)
-    let row: RunRecord.State = state == .diverged ? .diverged : .failed
-    if try table.runs().contains(where: { $0.name == folder.name }) {
-      return try table.set(row, of: folder.name)
-    }
+    try RunFailure(state: state, message: message, recipeDigest: recipe.digestText).save(in: folder)
     let data = try DatasetStore(at: database).datasets().first { $0.name == dataset }
-    try table.begin(
-      RunRecord(
-        name: folder.name, dataset: dataset,
-        contentDigest: data?.contentDigest.flatMap(bytes(ofHex:)) ?? [], recipe: recipe.yaml,
-        recipeSHA256: [UInt8](recipe.digest), seed: seed, machine: machine, state: row,
-        path: relativePath(folder.path, toFolderOf: database)))
+    var identity =
+      RunIdentity.read(folder)
+      ?? RunIdentity(
+        database: RunIdentity.realPath(database), dataset: dataset,
+        dataDigest: data?.contentDigest ?? "", recipe: recipe.yaml,
+        recipeSha256: recipe.digestText, seed: seed, machine: machine, state: .failed)
+    identity.state = state == .diverged ? .diverged : .failed
+    try identity.save(in: folder)
+    folder.index(in: database, patience: 2)
   }
 
   /// The last step of the run's log; 0 when there is none.

@@ -85,7 +85,7 @@ extension TrainError {
 
 /// The known key that is most like an unknown one, nil when none is close.
 private func nearestKey(to key: String) -> String? {
-  let known = Recipe.fields.map(\.path) + Recipe.sections + ["model.attention"]
+  let known = Recipe.fields.map(\.path) + Recipe.sections + Recipe.innerSections
   let last = key.split(separator: ".").last ?? ""
   if let moved = known.first(where: { $0.split(separator: ".").last == last }) { return moved }
   return nearest(to: key, among: known)

@@ -61,7 +61,7 @@ extension TrainError {
     TrainError(
       .usage,
       "nothing of \(name) can be run: \(path) holds none of \(datasets.joined(separator: ", "))",
-      path: path, next: "make one with: lra-data gen listops --db \(path)")
+      path: path, next: "make one with lra-data gen or lra-data convert, see: lra-data --help")
   }
 
   /// Two datasets were named for one task, or one of a task that the table does not have.

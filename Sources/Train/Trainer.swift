@@ -153,13 +153,10 @@ public final class Trainer {
   private func stand(
     _ runState: RunRecord.State, _ logs: RunLogs, _ report: (Event) -> Void
   ) throws {
-    let known = RunIdentity.read(folder)
     let identity = RunIdentity(
-      database: URL(fileURLWithPath: data.database).resolvingSymlinksInPath().path,
-      dataset: recipe.data.dataset, dataDigest: data.digest,
-      recipe: known?.recipe ?? recipe.yaml,
-      recipeSha256: known?.recipeSha256 ?? recipe.digestText, seed: recipe.train.randomSeed,
-      machine: machine.description, state: runState)
+      database: RunIdentity.realPath(data.database), dataset: recipe.data.dataset,
+      dataDigest: data.digest, recipe: recipe.yaml, recipeSha256: recipe.digestText,
+      seed: recipe.train.randomSeed, machine: machine.description, state: runState)
     try identity.save(in: folder)
     // The end may wait a moment, training may not.
     try follow(logs, patience: runState == .running ? 0.2 : 2, report)

@@ -19,7 +19,7 @@ struct InterruptionTests {
       // A random shard of the next few: the kill hits work on the ones after it.
       let shard = "0000\(number * 2 + Int.random(in: 0...1))"
       let file = folder.file("data/listops-2k/train-\(shard).npy")
-      while running.isRunning && !FileManager.default.fileExists(atPath: file) { sched_yield() }
+      running.wait(for: file)
       running.send(SIGKILL, afterMilliseconds: Int.random(in: 0...3))
       if try running.wait().exit == -SIGKILL { killed += 1 }
     }
@@ -43,7 +43,7 @@ struct InterruptionTests {
     let running = try Program.lraData.start(long, in: folder.path)
     // The first shard says that the tool listens.
     let first = folder.file("data/listops-2k/train-00000.npy")
-    while running.isRunning && !FileManager.default.fileExists(atPath: first) { sched_yield() }
+    running.wait(for: first)
     running.send(signal)
     let outcome = try running.wait()
     #expect(outcome.exit == code)
@@ -115,7 +115,7 @@ struct InterruptionTests {
     let folder = try TemporaryFolder()
     let running = try Program.lraData.start(several, in: folder.path)
     let data = folder.file("data/listops-2k")
-    while running.isRunning && !FileManager.default.fileExists(atPath: data) { sched_yield() }
+    running.wait(for: data)
     running.send(SIGSTOP)
     let second = try Program.lraData.run(several, in: folder.path)
     running.send(SIGCONT)

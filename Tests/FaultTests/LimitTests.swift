@@ -57,7 +57,7 @@ struct LimitTests {
     let running = try Program.lraData.start(several, in: folder.path)
     // The first shard says that the tool listens.
     let first = folder.file("data/listops-2k/train-00000.npy")
-    while running.isRunning && !FileManager.default.fileExists(atPath: first) { sched_yield() }
+    running.wait(for: first)
     return running
   }
 

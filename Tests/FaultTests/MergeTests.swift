@@ -86,7 +86,7 @@ struct MergeTests {
     for number in 0..<3 {
       let running = try Program.lraData.start(merge, in: folder.path)
       let file = folder.file("data/listops-2k/train-0000\(number * 3).npy")
-      while running.isRunning && !files.fileExists(atPath: file) { sched_yield() }
+      running.wait(for: file)
       running.send(SIGKILL)
       if try running.wait().exit == -SIGKILL { killed += 1 }
     }

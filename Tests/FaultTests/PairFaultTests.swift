@@ -37,7 +37,7 @@ struct PairFaultTests {
       // The last one comes when all documents are there: it hits the rows of the pairs.
       let shard = number < 3 ? "000\(number + 1)\(Int.random(in: 0...9))" : "00049"
       let file = folder.file("data/retrieval/documents-\(shard).npy")
-      while running.isRunning && !FileManager.default.fileExists(atPath: file) { sched_yield() }
+      running.wait(for: file)
       running.send(SIGKILL, afterMilliseconds: Int.random(in: 0...3))
       if try running.wait().exit == -SIGKILL { killed += 1 }
       #expect(try folder.data("verify", "--quiet").exit == 0)

@@ -24,7 +24,7 @@ import Testing
 }
 
 @Suite struct RunTableTests {
-  @Test("a run is written, goes on, and forgets the evaluations after its checkpoint")
+  @Test("a run is written with its evaluations in place of what was there")
   func runs() throws {
     let folder = try TemporaryFolder()
     let path = folder.file("data.sqlite")
@@ -35,17 +35,16 @@ import Testing
       name: "a", dataset: "listops-2k", contentDigest: [1, 2], recipe: recipe.yaml,
       recipeSHA256: [UInt8](recipe.digest), seed: 0, machine: "cpu", state: .running, path: "runs/a"
     )
-    try table.begin(run)
+    try table.write(run, [])
     #expect(try table.runs() == [run])
-    for step in [250, 500, 750] {
-      try table.record(
-        [("loss", 1.5), ("accuracy", Double.nan)], of: "a", step: step, split: "validation")
+    func row(_ step: Int, _ name: String, _ value: Double) -> MetricRecord {
+      MetricRecord(step: step, split: "validation", name: name, value: value)
     }
-    try table.record([("loss", 1.25)], of: "a", step: 500, split: "validation")
+    let rows = [250, 500, 750].flatMap { [row($0, "loss", 1.5), row($0, "accuracy", .nan)] }
+    try table.write(run, rows + [row(500, "loss", 1.25)])
     run.machine = "another"
-    try table.begin(run, resumingAfter: 500)
-    try table.set(.finished, of: "a")
     run.state = .finished
+    try table.write(run, try table.metrics(of: "a").filter { $0.step <= 500 })
     #expect(try table.runs() == [run])
     #expect(
       try table.metrics(of: "a") == [

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Train
 
-/// What protocol `released` changes outside the mechanisms (spec/lra.md 7.1, 7.4, 7.5).
+/// What protocol `released` changes outside the mechanisms.
 @Suite struct ReleasedTests {
   private func released(
     _ task: String, _ model: String, _ settings: [String] = []

@@ -117,13 +117,13 @@ struct ReportTests {
     let run = try TinyRun()
     let table = RunTable(at: run.database)
     for (name, counts) in [("s4", (5.0, 1.0)), ("weak", (10, 50))] {
-      try table.begin(
+      try table.write(
         RunRecord(
           name: name, dataset: "listops-2k", contentDigest: [1], recipe: Scoring.mark + "\n",
-          recipeSHA256: [1], seed: 0, machine: "elsewhere", state: .finished, path: "\(name).npy"))
-      try table.record(
-        [("accuracy", 0.4), ("only_model", counts.0), ("only_first_token", counts.1)], of: name,
-        step: 0, split: "test")
+          recipeSHA256: [1], seed: 0, machine: "elsewhere", state: .finished, path: "\(name).npy"),
+        [("accuracy", 0.4), ("only_model", counts.0), ("only_first_token", counts.1)].map {
+          MetricRecord(step: 0, split: "test", name: $0.0, value: $0.1)
+        })
     }
     let text = Leaderboard(try ReportData(database: run.database, benches: [])).markup([]).text
     #expect(text.contains("<b>40.00</b><br><small>above first token, p = 0.219</small>"))
@@ -135,12 +135,14 @@ struct ReportTests {
     let run = try TinyRun()
     let table = RunTable(at: run.database)
     for (name, accuracy) in [("none", nil), ("low", 0.3), ("high", 0.5), ("low too", 0.3)] {
-      try table.begin(
+      let metrics = accuracy.map {
+        [MetricRecord(step: 0, split: "test", name: "accuracy", value: $0)]
+      }
+      try table.write(
         RunRecord(
           name: name, dataset: "listops-2k", contentDigest: [1], recipe: Scoring.mark + "\n",
-          recipeSHA256: [1], seed: 0, machine: "elsewhere", state: .finished, path: "\(name).npy"))
-      guard let accuracy else { continue }
-      try table.record([("accuracy", accuracy)], of: name, step: 0, split: "test")
+          recipeSHA256: [1], seed: 0, machine: "elsewhere", state: .finished, path: "\(name).npy"),
+        metrics ?? [])
     }
     let text = Leaderboard(try ReportData(database: run.database, benches: [])).markup([]).text
     let places = try ["high", "low<", "low too", "none"].map {
@@ -168,14 +170,15 @@ struct ReportTests {
       for seed in 0..<2 {
         recipe.train.randomSeed = seed
         let name = "\(task)-\(seed)"
-        try table.begin(
+        let value = 0.3 + 0.1 * Double(number) + (seed == 0 ? -0.01 : 0.01)
+        try table.write(
           RunRecord(
             name: name, dataset: dataset, contentDigest: [1], recipe: recipe.yaml,
             recipeSHA256: [UInt8](recipe.digest), seed: seed, machine: "m", state: state,
-            path: "runs/\(name)"))
-        let value = 0.3 + 0.1 * Double(number) + (seed == 0 ? -0.01 : 0.01)
-        try table.record([("accuracy", 0.2)], of: name, step: 5, split: "validation")
-        try table.record([("accuracy", value)], of: name, step: 5, split: "test")
+            path: "runs/\(name)"),
+          [("validation", 0.2), ("test", value)].map {
+            MetricRecord(step: 5, split: $0.0, name: "accuracy", value: $0.1)
+          })
       }
       let text = try page()
       #expect(text.contains("± 1.41 <small>(2)</small>"))

@@ -7,7 +7,8 @@ import Testing
 @Suite("what a mechanism adds to a training step", .serialized)
 struct StepEffectsTests {
   private func run(
-    _ model: String, parts: Int = 1, _ keys: [String: RecipeScalar] = [:]
+    _ model: String, parts: Int = 1, _ keys: [String: RecipeScalar] = [:],
+    _ change: (inout Recipe) -> Void = { _ in }
   ) throws -> TinyRun {
     try TinyRun {
       $0.train.numTrainSteps = 4
@@ -15,6 +16,7 @@ struct StepEffectsTests {
       $0.optimizer.eps = 1e-3
       $0.model.modelType = model
       $0.model.attention = keys
+      change(&$0)
     }
   }
 
@@ -44,6 +46,24 @@ struct StepEffectsTests {
     #expect(largestDifference(whole, cut) < 1e-5)
     let (before, after) = (try initial(one, tensor), try #require(whole[tensor]))
     #expect(zip(before, after).contains { abs($0 - $1) > 1e-4 }, "\(tensor) stays as it was")
+  }
+
+  @Test(
+    "rows of random batches are cut to the part's longest: only attention's dropout sees it",
+    arguments: [
+      ("transformer", [:]), ("compressive_transformer", segments),
+      ("routing_transformer", ["decay": .number(0.5)]),
+    ])
+  func cutRows(model: String, keys: [String: RecipeScalar]) throws {
+    let weights = try [1, 4].map { parts in
+      let run = try run(model, parts: parts, keys) {
+        $0.data.bucketBatches = 1
+        $0.model.attentionDropoutRate = 0
+      }
+      try run.train()
+      return try run.weights(step: 4)
+    }
+    #expect(largestDifference(weights[0], weights[1]) < 1e-5)
   }
 
   @Test("the reported loss is the cross entropy alone, the auxiliary one has the batch's share")

@@ -66,9 +66,10 @@ public struct MetricRecord: Sendable, Equatable {
   /// The number; nil when it was not finite.
   public let value: Double?
 
-  /// Makes a row.
+  /// Makes a row; a number that is not finite becomes nil.
   public init(step: Int, split: String, name: String, value: Double?) {
-    (self.step, self.split, self.name, self.value) = (step, split, name, value)
+    (self.step, self.split, self.name) = (step, split, name)
+    self.value = value.flatMap { $0.isFinite ? $0 : nil }
   }
 }
 
@@ -82,18 +83,6 @@ public struct RunTable: Sendable {
 
   /// The tables of a database; nothing is opened yet.
   public init(at path: String) { self.path = path }
-
-  /// Writes a run; one of the same name is replaced, its metrics up to a step stay.
-  ///
-  /// - Parameter step: the step that the run goes on from; 0 for a new one.
-  public func begin(_ run: RunRecord, resumingAfter step: Int = 0) throws {
-    try Index(at: path, .write).write { database in
-      try RunTable.put(run, in: database)
-      try database.execute(
-        sql: "DELETE FROM metric WHERE step>? AND run_id=(SELECT id FROM run WHERE name=?)",
-        arguments: [step, run.name])
-    }
-  }
 
   /// Writes a run and all its numbers, in place of what the index has of it.
   ///
@@ -128,32 +117,8 @@ public struct RunTable: Sendable {
         """,
       arguments: [
         run.name, run.dataset, Data(run.contentDigest), run.recipe, Data(run.recipeSHA256),
-        run.seed,
-        run.machine, run.state.rawValue, run.path,
+        run.seed, run.machine, run.state.rawValue, run.path,
       ])
-  }
-
-  /// Changes how a run stands.
-  public func set(_ state: RunRecord.State, of run: String) throws {
-    try Index(at: path, .write).write { database in
-      try database.execute(
-        sql: "UPDATE run SET state=? WHERE name=?", arguments: [state.rawValue, run])
-    }
-  }
-
-  /// Writes the numbers of an evaluation; those of the same step, split and name are replaced.
-  public func record(
-    _ values: [(name: String, value: Double)], of run: String, step: Int, split: String
-  ) throws {
-    try Index(at: path, .write).write { database in
-      for (name, value) in values {
-        try database.execute(
-          sql: """
-            INSERT OR REPLACE INTO metric(run_id, step, split, name, value)
-            SELECT id, ?, ?, ?, ? FROM run WHERE name=?
-            """, arguments: [step, split, name, value.isFinite ? value : nil, run])
-      }
-    }
   }
 
   /// All runs, by the order in which they were begun.

@@ -8,22 +8,11 @@ public struct EfficiencyComparison: Sendable {
     /// Training steps per second.
     public var stepsPerS: Double
     /// How many times the Transformer's; nil when that was not measured.
-    public var speedRatio: Double?
+    @OrNull public var speedRatio: Double? = nil
     /// Peak memory in GB.
-    public var gigabytes: Double?
+    @OrNull public var gigabytes: Double? = nil
     /// How many times the Transformer's; nil when that was not measured.
-    public var memoryRatio: Double?
-
-    enum CodingKeys: CodingKey { case stepsPerS, speedRatio, gigabytes, memoryRatio }
-
-    /// Writes null, not nothing, where there is no number.
-    public func encode(to encoder: any Encoder) throws {
-      var container = encoder.container(keyedBy: CodingKeys.self)
-      try container.encode(stepsPerS, forKey: .stepsPerS)
-      try container.encode(speedRatio, forKey: .speedRatio)
-      try container.encode(gigabytes, forKey: .gigabytes)
-      try container.encode(memoryRatio, forKey: .memoryRatio)
-    }
+    @OrNull public var memoryRatio: Double? = nil
   }
 
   /// A model at a length.
@@ -41,26 +30,9 @@ public struct EfficiencyComparison: Sendable {
     /// How sure that is.
     public var certainty: Reproduction.Certainty
     /// Ours; nil when it was not measured.
-    public var ours: Cost?
+    @OrNull public var ours: Cost?
     /// `not compared: ...` or `not measured`.
     public var verdict: String
-
-    enum CodingKeys: CodingKey {
-      case task, model, length, published, source, certainty, ours, verdict
-    }
-
-    /// Writes null, not nothing, where nothing was measured.
-    public func encode(to encoder: any Encoder) throws {
-      var container = encoder.container(keyedBy: CodingKeys.self)
-      try container.encode(task, forKey: .task)
-      try container.encode(model, forKey: .model)
-      try container.encode(length, forKey: .length)
-      try container.encode(published, forKey: .published)
-      try container.encode(source, forKey: .source)
-      try container.encode(certainty, forKey: .certainty)
-      try container.encode(ours, forKey: .ours)
-      try container.encode(verdict, forKey: .verdict)
-    }
   }
 
   /// The machine and what was measured there, in words.

@@ -7,22 +7,11 @@ public struct ReproductionRow: Encodable, Sendable, Equatable {
     /// The mean test accuracy of the checkpoints that validation chose.
     public var mean: Double
     /// The deviation of one run; nil with one seed.
-    public var deviation: Double?
+    @OrNull public var deviation: Double?
     /// The 95 % interval of the mean (`SeedMean`): low, high.
     public var ci95: [Double]
     /// How many seeds it is the mean of.
     public var seeds: Int
-
-    enum CodingKeys: CodingKey { case mean, deviation, ci95, seeds }
-
-    /// Writes null, not nothing, where there is no deviation.
-    public func encode(to encoder: any Encoder) throws {
-      var container = encoder.container(keyedBy: CodingKeys.self)
-      try container.encode(mean, forKey: .mean)
-      try container.encode(deviation, forKey: .deviation)
-      try container.encode(ci95, forKey: .ci95)
-      try container.encode(seeds, forKey: .seeds)
-    }
   }
 
   /// Ours minus published, as shares.
@@ -38,18 +27,9 @@ public struct ReproductionRow: Encodable, Sendable, Equatable {
   /// A number of ours and of the published run.
   public struct Pair: Encodable, Sendable, Equatable {
     /// Ours; nil without a dataset.
-    public var ours: Int?
+    @OrNull public var ours: Int?
     /// Theirs.
     public var published: Int
-
-    enum CodingKeys: CodingKey { case ours, published }
-
-    /// Writes null, not nothing, where there is none of ours.
-    public func encode(to encoder: any Encoder) throws {
-      var container = encoder.container(keyedBy: CodingKeys.self)
-      try container.encode(ours, forKey: .ours)
-      try container.encode(published, forKey: .published)
-    }
   }
 
   /// A run of the row.
@@ -59,20 +39,9 @@ public struct ReproductionRow: Encodable, Sendable, Equatable {
     /// How it stands.
     public var state: SweepRun.State
     /// Test accuracy of the best checkpoint; nil without a result.
-    public var test: Double?
+    @OrNull public var test: Double?
     /// The run's folder.
     public var run: String
-
-    enum CodingKeys: CodingKey { case seed, state, test, run }
-
-    /// Writes null, not nothing, where there is no result.
-    public func encode(to encoder: any Encoder) throws {
-      var container = encoder.container(keyedBy: CodingKeys.self)
-      try container.encode(seed, forKey: .seed)
-      try container.encode(state, forKey: .state)
-      try container.encode(test, forKey: .test)
-      try container.encode(run, forKey: .run)
-    }
   }
 
   /// The task.

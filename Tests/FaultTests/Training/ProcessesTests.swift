@@ -94,7 +94,7 @@ struct ProcessesTests {
     let all = try (0..<3).map {
       try start(long, rank: $0, of: 3, port: port, in: folder.path)
     }
-    while all[0].isRunning && metricsLines(folder.path) < 20 { sched_yield() }
+    all[0].wait { metricsLines(folder.path) >= 20 }
     all[1].send(SIGKILL)
     for rank in [0, 2] {
       let outcome = try all[rank].wait()
@@ -115,7 +115,7 @@ struct ProcessesTests {
       try start(["resume", run, "--quiet"], rank: $0, of: 2, port: again, in: folder.path)
     }
     let before = metricsLines(folder.path)
-    while two[0].isRunning && metricsLines(folder.path) < before + 10 { sched_yield() }
+    two[0].wait { metricsLines(folder.path) >= before + 10 }
     two[1].send(SIGTERM)  // whichever is asked, all stop at the same step
     let first = try two[0].wait()
     #expect(first.error.contains(" of 4 000 is safe in \(run)\n"), "\(first.error)")

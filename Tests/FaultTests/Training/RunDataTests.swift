@@ -152,6 +152,31 @@ struct RunDataTests {
     #expect(none.exit == 64 && none.error.contains("holds no dataset nothing"))
   }
 
+  @Test("a run that was lengthened is in the report with its new recipe and result")
+  func lengthened() throws {
+    let folder = try TemporaryFolder.trained()
+    let run = try runName(folder.path)
+    #expect(try folder.train("resume", run, "--steps", "6", "--quiet").exit == 0)
+    let recipe = try folder.rows("SELECT recipe FROM run")
+    #expect(recipe.contains("num_train_steps: 6"), "\(recipe)")
+    #expect(try folder.train("report").exit == 0)
+    let page = try String(contentsOfFile: folder.file("report/index.html"), encoding: .utf8)
+    let result = try String(contentsOfFile: folder.file("\(run)/result.json"), encoding: .utf8)
+    #expect(page.contains("train.num_train_steps=6"), "\(result)")
+    #expect(!page.contains("No run has ended yet"), "\(result)")
+  }
+
+  @Test("a finished run of a dataset that is gone is refused with what the database holds")
+  func goneData() throws {
+    let folder = try TemporaryFolder.trained()
+    let run = try runName(folder.path)
+    try folder.convert("other")
+    try #require(try folder.data("rm", "mine", "--yes").exit == 0)
+    let outcome = try folder.train("resume", run)
+    #expect(outcome.exit == 64, "\(outcome.error)")
+    #expect(outcome.error.contains("holds no dataset mine; it holds: other"), "\(outcome.error)")
+  }
+
   @Test("a run whose row the index lacks gets one from any command that reads it")
   func missingRow() throws {
     let folder = try TemporaryFolder.trained()
@@ -211,14 +236,14 @@ struct RunDatabaseTests {
       [
         "-c",
         """
-        import sqlite3, time
+        import signal, sqlite3
         connection = sqlite3.connect('data.sqlite')
         cursor = connection.execute('SELECT position FROM example')
         cursor.fetchone()
-        time.sleep(600)
+        signal.pause()
         """,
       ], in: folder.path)
-    wait(holder) {
+    holder.wait {
       (try? Program.python(
         "import sqlite3; c = sqlite3.connect('data.sqlite', timeout=0); c.execute('BEGIN IMMEDIATE');"
           + " c.execute('UPDATE dataset SET seed=seed'); c.commit()", in: folder.path
@@ -267,9 +292,5 @@ struct RunDatabaseTests {
     chmod(database, 0o644)
     #expect(try Program.lraTrain.run(["eval", run], in: own.path).exit == 0)
     #expect(try folder.rows("SELECT count(*) FROM run") == "(1,)")
-  }
-
-  private func wait(_ running: Program.Running, until condition: () -> Bool) {
-    while running.isRunning && !condition() { usleep(20_000) }
   }
 }

@@ -7,11 +7,6 @@ private let kills = 4
 
 @Suite("interrupted training", .serialized)
 struct TrainingFaultTests {
-  /// Polls until a condition holds or the program has ended.
-  private func wait(_ running: Program.Running, until condition: () -> Bool) {
-    while running.isRunning && !condition() { sched_yield() }
-  }
-
   @Test("resume after kill -9 gives every loss and the final weights bit for bit")
   func killed() throws {
     let reference = try trainingFolder()
@@ -24,7 +19,7 @@ struct TrainingFaultTests {
     for number in 0..<kills {
       let running = try Program.lraTrain.start(training, in: folder.path)
       let target = metricsLines(folder.path) + Int.random(in: 3...6)
-      wait(running) {
+      running.wait {
         let lines = metricsLines(folder.path)
         // Every second one while a checkpoint is being written, if one is seen within four steps.
         return lines >= target
@@ -58,7 +53,7 @@ struct TrainingFaultTests {
   func signals(signal: Int32, code: Int32) throws {
     let folder = try trainingFolder()
     let running = try Program.lraTrain.start(training, in: folder.path)
-    wait(running) { metricsLines(folder.path) >= 5 }
+    running.wait { metricsLines(folder.path) >= 5 }
     running.send(signal)
     let outcome = try running.wait()
     #expect(outcome.exit == code)
@@ -86,7 +81,7 @@ struct TrainingFaultTests {
   func torn() throws {
     let folder = try trainingFolder()
     let running = try Program.lraTrain.start(training, in: folder.path)
-    wait(running) { metricsLines(folder.path) >= 20 }
+    running.wait { metricsLines(folder.path) >= 20 }
     running.send(SIGKILL)
     #expect(try running.wait().exit == -SIGKILL)
     let run = folder.file(try runName(folder.path))
