@@ -24,20 +24,12 @@ extension DatasetStore {
     var options = options
     options.shardExamples = manifest.shardExamples
     options.expected = manifest
-    switch (manifest.task, manifest.generatorVersion) {
-    case (ListOpsConfiguration.task, ListOpsConfiguration.generatorVersion):
-      guard let configuration = ListOpsConfiguration(parameters: manifest.parameters) else { break }
-      return try generateListOps(
-        configuration, name: name, seed: seed, splits: splits, options: options)
-    case (PathfinderConfiguration.task, PathfinderConfiguration.generatorVersion):
-      guard let configuration = PathfinderConfiguration(parameters: manifest.parameters) else {
-        break
-      }
-      return try generatePathfinder(
-        configuration, name: name, seed: seed, splits: splits, options: options)
-    default: break
+    let configuration = TaskDescription.configuration(
+      ofTask: manifest.task, version: manifest.generatorVersion, manifest.parameters)
+    guard let configuration else {
+      throw DatasetError.manifestNotBuildable(path, task: manifest.task)
     }
-    throw DatasetError.manifestNotBuildable(path, task: manifest.task)
+    return try generate(configuration, name: name, seed: seed, splits: splits, options: options)
   }
 
   /// Makes converted data of a manifest from its sources.
@@ -60,7 +52,8 @@ extension DatasetStore {
       let made = try convertRelease(release, from: sources, name: name, options: options)
       if let only = made.datasets.first { return only.generation }
     }
-    let converter = converters.lazy.compactMap { $0(manifest.task, manifest.parameters) }
+    let converter = TaskDescription.of(stored: manifest.task).converters.lazy
+      .compactMap { $0(manifest.task, manifest.parameters) }
       .first { type(of: $0).version == manifest.generatorVersion }
     guard let converter else {
       throw DatasetError.manifestNotBuildable(path, task: manifest.task)
@@ -79,19 +72,6 @@ public struct GenerationEstimate: Sendable, Equatable {
   public let shards: Int
   /// Seconds on this machine, about.
   public let seconds: Double
-}
-
-extension ListOpsConfiguration {
-  /// What a generation would cost; makes some examples in memory.
-  ///
-  /// - Throws: `usage` when no such examples exist.
-  public func estimate(
-    seed: Int, splits: [SplitSize], options: GenerationOptions
-  ) throws -> GenerationEstimate {
-    try validate()
-    return try GenerationPlan(listOps: self, name: datasetName, seed: seed, splits: splits)
-      .estimate(options)
-  }
 }
 
 extension GenerationPlan {

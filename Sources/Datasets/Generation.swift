@@ -213,7 +213,7 @@ struct Generation: Sendable {
   }
 
   private func make(_ job: Job, _ index: Index, _ meter: Meter) throws -> Made {
-    let step: GenerationPlan.Step = { try meter.count($0, of: job.size) }
+    let step: GenerationStep = { try meter.count($0, of: job.size) }
     if let existing = job.existing {
       return .read(leaves: try leaves(of: existing, job, index, step))
     }
@@ -236,7 +236,7 @@ struct Generation: Sendable {
 
   /// The digests of a shard that an earlier run made; every example is checked.
   private func leaves(
-    of record: ShardRecord, _ job: Job, _ index: Index, _ step: GenerationPlan.Step
+    of record: ShardRecord, _ job: Job, _ index: Index, _ step: GenerationStep
   ) throws -> [UInt8] {
     let reader = ShardReader(
       record, split: job.split.name, dataset: plan.name, form: plan.form, store: store)

@@ -1,8 +1,5 @@
 /// What is to be made: the identity of a dataset, and how one of its shards comes to be.
 struct GenerationPlan: Sendable {
-  /// Asked between examples: counts them, and throws when the work shall stop.
-  typealias Step = @Sendable (_ examples: Int) throws -> Void
-
   let name: String
   let task: String
   let config: String
@@ -18,8 +15,10 @@ struct GenerationPlan: Sendable {
   let sources: [SourceRecord]
   /// How the shards hold the examples.
   var form: StoredForm { StoredForm(task: task, config: config) }
-  /// A pure function of split and range; calls the step now and then.
-  var makeShard: @Sendable (SplitSize, Range<Int>, Step) throws -> ShardContent
+  /// What it is generated from; nil for converted data.
+  let configuration: (any GeneratorConfiguration)?
+  /// A pure function of split and range.
+  var makeShard: ShardMaker
 
   /// The plan that made a dataset, from its row.
   ///
@@ -29,25 +28,17 @@ struct GenerationPlan: Sendable {
     guard let seed = dataset.seed, let parameters = CanonicalJSON.decode(dataset.config) else {
       return nil
     }
-    switch (dataset.task, dataset.generatorVersion) {
-    case (ListOpsConfiguration.task, ListOpsConfiguration.generatorVersion):
-      guard let configuration = ListOpsConfiguration(parameters: parameters) else { return nil }
-      self.init(listOps: configuration, name: dataset.name, seed: seed, splits: sizes)
-    case (PathfinderConfiguration.task, PathfinderConfiguration.generatorVersion):
-      guard let configuration = PathfinderConfiguration(parameters: parameters) else { return nil }
-      // What is in a database was found, whatever the limit was.
-      self.init(
-        pathfinder: configuration, name: dataset.name, seed: seed, splits: sizes,
-        maxAttempts: Int.max)
-    default: return nil
-    }
+    let configuration = TaskDescription.configuration(
+      ofTask: dataset.task, version: dataset.generatorVersion, parameters)
+    guard let configuration else { return nil }
+    self = configuration.unlimited.plan(name: dataset.name, seed: seed, splits: sizes)
   }
 
   init(
     name: String, task: String, config: String, seed: Int?, generatorVersion: Int,
     splits: [SplitSize], pairs: [Int: [DocumentPair]] = [:], unit: String,
-    sources: [SourceRecord] = [],
-    makeShard: @escaping @Sendable (SplitSize, Range<Int>, Step) throws -> ShardContent
+    sources: [SourceRecord] = [], configuration: (any GeneratorConfiguration)? = nil,
+    makeShard: @escaping ShardMaker
   ) {
     self.name = name
     self.task = task
@@ -58,6 +49,7 @@ struct GenerationPlan: Sendable {
     self.pairs = pairs
     self.unit = unit
     self.sources = sources
+    self.configuration = configuration
     self.makeShard = makeShard
   }
 

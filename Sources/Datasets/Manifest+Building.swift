@@ -60,7 +60,7 @@ extension Manifest {
     name = dataset.name
     task = dataset.task
     generatorVersion = dataset.generatorVersion
-    parameters = CanonicalJSON.decode(dataset.config) ?? [:]
+    parameters = dataset.parameters
     seed = dataset.seed
     shardExamples = surveys.map(\.shardExamples).max() ?? 0
     self.splits = zip(splits, surveys).map { split, survey in
@@ -72,41 +72,8 @@ extension Manifest {
     duplicatesAcrossSplits = across
     contentDigest = digest
     sources = []
-    (licence, citation) = Manifest.terms(task: dataset.task)
-  }
-
-  /// Licence and citation by task; generated data is free of others' rights.
-  static func terms(task: String) -> (licence: String, citation: String) {
-    let benchmark = """
-      Tay et al., Long Range Arena: A Benchmark for Efficient Transformers, ICLR 2021, \
-      arXiv 2011.04006
-      """
-    switch task {
-    case ListOpsConfiguration.task:
-      return (
-        "CC0-1.0",
-        "Nangia and Bowman, ListOps: A Diagnostic Dataset for Latent Tree Learning, NAACL SRW 2018, "
-          + "arXiv 1804.06028; " + benchmark
-      )
-    case PathfinderConfiguration.task:
-      return (
-        "CC0-1.0",
-        "Linsley, Kim, Veerabadran, Windolf and Serre, Learning long-range spatial dependencies with "
-          + "horizontal gated recurrent units, NeurIPS 2018, arXiv 1805.08315; " + benchmark
-      )
-    case AAN.task:
-      return (
-        "see the sources",
-        "Radev, Muthukrishnan, Qazvinian and Abu-Jbara, The ACL Anthology Network Corpus, Language "
-          + "Resources and Evaluation 47(4), 2013; " + benchmark
-      )
-    case CIFAR10.task:
-      return (
-        "see the sources",
-        "Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009; " + benchmark
-      )
-    default: return ("see the sources", benchmark)
-    }
+    licence = dataset.taskDescription.licence
+    citation = dataset.taskDescription.citation
   }
 
   /// Whether identity, sizes and digests of a dataset are those of this manifest; its name may differ.

@@ -19,6 +19,9 @@ public struct MergePlan: Sendable {
   /// How many are to be copied from which database; what several hold comes from the first.
   public let copied: [(database: String, shards: Int)]
 
+  /// The generator's configuration.
+  public var configuration: (any GeneratorConfiguration)? { plan.configuration }
+
   let plan: GenerationPlan
   let shardExamples: Int
 }
@@ -63,7 +66,7 @@ extension DatasetStore {
       counts.append(sources.count - before)
     }
     return MergePlan(
-      dataset: name, task: plan.task, parameters: CanonicalJSON.decode(plan.config) ?? [:],
+      dataset: name, task: plan.task, parameters: plan.configuration?.parameters ?? [:],
       seed: seed, splits: plan.splits, shards: places.count,
       bytes: sources.values.reduce(0) { $0 + $1.record.bytes },
       copied: zip(loaded, counts).map { ($0.path, $1) }, plan: plan.copying(sources),

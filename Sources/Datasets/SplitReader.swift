@@ -21,6 +21,8 @@ public final class SplitReader: Sendable {
 
   /// What the symbols stand for.
   public let symbols: SymbolKind
+  /// What is known of its task.
+  public let task: TaskDescription
   /// The names of the classes from 0; empty when they are numbers only.
   public let classNames: [String]
   /// Examples are images with a mask.
@@ -103,7 +105,8 @@ public final class SplitReader: Sendable {
     offsets = rows.map(\.offset)
     storedLengths = rows.map { Int32(clamping: $0.length) }
     self.form = form
-    symbols = SymbolKind(of: dataset)
+    task = dataset.taskDescription
+    symbols = task.symbols(dataset.parameters)
     classNames = dataset.classNames
     if case .png(_, true) = form { hasMasks = true } else { hasMasks = false }
     checks = rows.map(\.check64)
@@ -138,6 +141,7 @@ public final class SplitReader: Sendable {
     database = store.path
     self.documents = documents
     symbols = documents.symbols
+    task = documents.task
     classNames = dataset.classNames
     form = documents.form
     hasMasks = false
@@ -276,22 +280,6 @@ public enum SymbolKind: Sendable, Equatable {
   case greyLevels(size: Int)
   /// Numbers of the user's own.
   case numbers
-
-  init(of dataset: DatasetRecord) {
-    if case .png(let size, _) = StoredForm(of: dataset) {
-      self = .greyLevels(size: size)
-      return
-    }
-    let parameters = CanonicalJSON.decode(dataset.config) ?? [:]
-    switch (dataset.task, parameters["converter"]) {
-    case (ListOpsConfiguration.task, _): self = .listOps
-    case (IMDb.task, _), (AAN.task, _), (_, LabelledText.kind), (_, LabelledRecords.kind):
-      self = .bytes
-    case (CIFAR10.task, _): self = .greyLevels(size: CIFAR10.size)
-    default: self = .numbers
-    }
-  }
-
   /// Pixels of a side of an image; nil for other symbols.
   public var imageSize: Int? {
     if case .greyLevels(let size) = self { size } else { nil }

@@ -13,13 +13,5 @@ enum BuiltInRecipes {
   /// The names of the protocols in the order of messages.
   static let names = protocols.keys.sorted()
 
-  private static let tasks = text(PackageResources.tasks_yaml)
-
-  /// What is fixed for a task: its dataset and its length.
-  static func overlay(task: String) throws -> RecipeOverlay {
-    let all = try Recipe.compose(tasks, name: "tasks.yaml")
-    return RecipeOverlay(all?[task])
-  }
-
   private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 }

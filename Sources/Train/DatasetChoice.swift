@@ -32,10 +32,7 @@ public enum DatasetChoice {
       throw TrainError.noDataset(ofTask: task, in: database, held: all.map(\.name))
     }
     if fitting.count == 1 { return try checked(first, task: task, named: true, in: database) }
-    let canonical =
-      [
-        "listops": "listops-2k", "pathfinder": "pathfinder32-hard", "pathx": "pathfinder128-hard",
-      ][task] ?? task
+    let canonical = TaskDescription.named(task)?.canonicalDataset ?? task
     guard let usual = fitting.first(where: { $0.name == canonical }) else {
       throw TrainError.severalDatasets(fitting.map(\.name), ofTask: task, in: database)
     }
@@ -49,13 +46,11 @@ public enum DatasetChoice {
       throw TrainError.otherTask(dataset.name, has: dataset.trainingTask, asked: task)
     }
     guard dataset.complete else { throw TrainError.incomplete(dataset.name, in: database) }
-    // ListOps and Pathfinder know their longest sequence; documents are stored whole and cut at load.
-    let parameters = dataset.parameters
+    let (known, parameters) = (dataset.taskDescription, dataset.parameters)
     var chosen = RecipeRequest.Dataset(
-      name: dataset.name, maxLength: parameters?["max_length"] as? Int ?? dataset.pixels,
-      named: named)
-    if !Recipe.tasks.contains(dataset.task), let classes = parameters?["num_classes"] as? Int,
-      let ids = parameters?["vocabulary_size"] as? Int
+      name: dataset.name, maxLength: known.greatestLength(parameters), named: named)
+    if known.labels == nil, case .integer(let classes) = parameters["num_classes"],
+      case .integer(let ids) = parameters["vocabulary_size"]
     {
       chosen.ownShape = .init(numClasses: classes, vocabularySize: ids)
     }
@@ -64,23 +59,8 @@ public enum DatasetChoice {
 }
 
 extension DatasetSummary {
-  /// Pathfinder's images from this many pixels on are Path-X, LRA's sixth task.
-  private static let pathxPixels = 128 * 128
-
-  fileprivate var parameters: [String: Any]? {
-    (try? JSONSerialization.jsonObject(with: Data(config.utf8))) as? [String: Any]
-  }
-
-  /// Pixels of one of Pathfinder's images; nil for other tasks.
-  fileprivate var pixels: Int? {
-    guard task == "pathfinder", let size = parameters?["size"] as? Int else { return nil }
-    return size * size
-  }
-
   /// The task as recipes name it: `pathx` for Pathfinder's large images.
-  fileprivate var trainingTask: String {
-    (pixels ?? 0) >= DatasetSummary.pathxPixels ? "pathx" : task
-  }
+  fileprivate var trainingTask: String { taskDescription.name }
 }
 
 extension TrainError {

@@ -1,4 +1,5 @@
 import Attention
+import Datasets
 import Foundation
 import Tensors
 
@@ -12,20 +13,19 @@ struct TaskShape {
   let towers: Int
 
   init(_ recipe: Recipe) {
-    towers = recipe.task == "retrieval" ? 2 : 1
-    switch recipe.task {
-    case "listops": (vocabularySize, classes) = (16, 10)
-    case "image": (vocabularySize, classes) = (257, 10)
-    default:
-      (vocabularySize, classes) =
-        recipe.isOwnTask ? (recipe.data.vocabularySize, recipe.data.numClasses) : (257, 2)
-    }
+    let task = recipe.taskDescription
+    towers = task?.towers ?? 1
+    classes = task?.labels?.classes ?? recipe.data.numClasses
+    vocabularySize = task?.vocabularySize ?? recipe.data.vocabularySize
   }
 }
 
 extension Recipe {
-  /// Whether the task is a user's own, none of LRA's.
-  var isOwnTask: Bool { !Recipe.tasks.contains(task) }
+  /// What is known of the task; nil for a user's own.
+  var taskDescription: TaskDescription? { .named(task) }
+
+  /// Whether the task is a user's own: its dataset tells classes and token ids.
+  var isOwnTask: Bool { taskDescription?.labels == nil }
 
   /// The model that the recipe describes.
   ///
@@ -58,9 +58,9 @@ extension Recipe {
     configuration.lowRankInit = .init(rawValue: model.lowRankInit) ?? .random
     configuration.attention = model.attention.compactMapValues(\.configurationValue)
     configuration.maxLength = data.maxLength
+    let released = protocolName == "released" ? taskDescription?.releasedVocabularySize : nil
     configuration.vocabularySize =
-      protocolName == "released" && task == "listops"
-      ? 17 : shape.vocabularySize - (data.blackIsPadding ? 1 : 0)
+      released ?? shape.vocabularySize - (data.blackIsPadding ? 1 : 0)
     configuration.numClasses = shape.classes
     configuration.numTowers = shape.towers
     configuration.interaction = .init(rawValue: model.interaction) ?? .concat

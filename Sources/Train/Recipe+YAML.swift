@@ -1,4 +1,5 @@
 import Crypto
+import Datasets
 import Foundation
 
 extension Recipe {
@@ -83,7 +84,7 @@ extension Recipe {
       problems.append(
         .wrong("model.interaction", must: "concat without pairs", found: model.interaction))
     }
-    if data.blackIsPadding, !["image", "pathfinder", "pathx"].contains(task) {
+    if data.blackIsPadding, taskDescription?.isImage != true {
       problems.append(
         .wrong("data.black_is_padding", must: "false without images", found: "true"))
     }

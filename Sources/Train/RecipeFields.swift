@@ -1,3 +1,4 @@
+import Datasets
 import Tensors
 
 /// One key of the YAML form: how it is checked, stored and written.
@@ -40,7 +41,7 @@ struct RecipeField: Sendable {
   func belongs(to recipe: Recipe) -> Bool {
     switch owner {
     case .all: true
-    case .pairs: recipe.task == "retrieval"
+    case .pairs: TaskShape(recipe).towers == 2
     case .ownTasks: recipe.isOwnTask
     case .masked: recipe.objective == .masked
     case .continued: !recipe.train.initial.isEmpty
@@ -217,7 +218,7 @@ enum NumberRange: Sendable {
 
 extension Recipe {
   /// The tasks of the Long Range Arena.
-  public static let tasks = ["listops", "text", "retrieval", "image", "pathfinder", "pathx"]
+  public static let tasks = TaskDescription.benchmark.map(\.name)
 
   /// Every key in the order of the YAML form; `model.attention` comes last in its section.
   static let fields: [RecipeField] = [

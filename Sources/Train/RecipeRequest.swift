@@ -1,4 +1,5 @@
 import Attention
+import Datasets
 import Foundation
 import Yams
 
@@ -70,7 +71,7 @@ public struct RecipeRequest: Sendable {
     guard let task = chosen["task"]?.text ?? self.task ?? overlay["task"]?.text else {
       throw TrainError.recipe(problems + [.noTask])
     }
-    guard Recipe.tasks.contains(task) || dataset?.ownShape != nil else {
+    guard TaskDescription.named(task) != nil || dataset?.ownShape != nil else {
       throw TrainError.recipe(problems + [.unknownTask(task)])
     }
     var recipe = Recipe()
@@ -162,13 +163,16 @@ extension Recipe {
       throw TrainError.recipe([.unknownProtocol(name, BuiltInRecipes.names)])
     }
     let model = model ?? self.model.modelType
-    var problems = apply(try BuiltInRecipes.overlay(task: task))
+    if let known = TaskDescription.named(task) {
+      data.dataset = known.canonicalDataset
+      data.maxLength = known.benchmarkLength ?? data.maxLength
+    }
     guard var common = try Recipe.compose(text, name: "\(name).yaml")?.mapping else { return [] }
     let tasks = common["tasks"]?.mapping
     common["tasks"] = nil
-    problems += apply(common, of: model)
+    let problems = apply(common, of: model)
     protocolName = name
-    // A user's own task has what the protocol says of all tasks.
+    // A task that is none of the benchmark's has what the protocol says of all tasks.
     guard let tasks, Recipe.tasks.contains(task) else { return problems }
     guard let own = tasks[task]?.mapping else {
       let names = tasks.compactMap { $0.key.scalar?.string }

@@ -17,7 +17,6 @@ public final class RunData {
   let isMasked: Bool
   /// Examples of an evaluation during training; nil for all.
   let validationLimit: Int?
-  private let task: String
   private var rules: Baselines?
 
   /// Opens the recipe's dataset.
@@ -41,13 +40,12 @@ public final class RunData {
     plan = try BatchPlan(
       lengths: train.lengths, batchSize: recipe.train.batchSize,
       bucketBatches: recipe.data.bucketBatches, seed: recipe.train.randomSeed)
-    task = recipe.task
   }
 
   /// What trivial rules learned on the training split reach on another, or on so many examples of it.
   func baselines(on split: SplitReader, limit: Int? = nil) throws -> BaselineScores {
     if isMasked { return BaselineScores(majority: try tokenMajority()) }
-    let fitted = try rules ?? Baselines(train, task)
+    let fitted = try rules ?? Baselines(train)
     rules = fitted
     return BaselineScores(
       try fitted.measure(
@@ -56,7 +54,7 @@ public final class RunData {
 
   /// Right predictions on a split against the first-token rule of ListOps; nil for other tasks.
   func pairedTest(_ right: RightPredictions, on split: SplitReader) throws -> PairedTest? {
-    let fitted = try rules ?? Baselines(train, task)
+    let fitted = try rules ?? Baselines(train)
     rules = fitted
     return try fitted.pairedTest(right, on: split)
   }

@@ -47,7 +47,7 @@ public struct Scoring: Sendable {
       predictions, rows: source.count, classes: TaskShape(recipe).classes)
     let row = try record(of: file, source)
     let report = try report(
-      file, source, Baselines(store.open(dataset: dataset, split: "train"), task))
+      file, source, Baselines(store.open(dataset: dataset, split: "train")))
     if dryRun { return report }
     var values = [("loss", report.loss), ("accuracy", report.accuracy)]
     if let test = report.mcnemar?.first {

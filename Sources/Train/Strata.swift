@@ -48,31 +48,21 @@ struct RightPredictions {
     right = try group.sum(right.map { $0 ? 1 : 0 }).map { $0 > 0 }
   }
 
-  /// The accuracy by depth (ListOps), by length where lengths differ, and by touching targets
-  /// (Pathfinder); nil when the split has none of these.
+  /// The accuracy by what the task tells apart, and by length where lengths differ; nil when the split
+  /// has none of these.
   ///
   /// - Throws: `checksumMismatch` when an example is damaged.
   func strata() throws -> [Stratum]? {
-    var groups: [(by: String, values: [Int?], width: Int)] = []
-    if split.symbols == .listOps {
-      groups.append(("depth", try depths(), 1))
+    var groups: [(by: String, values: [Int?], width: Int)] = try split.task.strata.map { rule in
+      (rule.name, try (0..<split.count).map { try rule.value(split, $0) }, 1)
     }
+    groups.removeAll { $0.values.allSatisfy { $0 == nil } }
     if let least = split.lengths.min(), let most = split.lengths.max(), least < most {
       let width = RightPredictions.roundWidth(Int(most) / 4)
       groups.append(("length", split.lengths.map { Int($0) }, width))
     }
-    if split.symbols.imageSize != nil {
-      let touching = (0..<split.count).map { RightPredictions.touching(split.meta(at: $0)) }
-      if touching.contains(where: { $0 != nil }) { groups.append(("touching", touching, 1)) }
-    }
     let all = groups.flatMap { strata(by: $0.by, $0.values, width: $0.width) }
     return all.isEmpty ? nil : all
-  }
-
-  private func depths() throws -> [Int?] {
-    try (0..<split.count).map { position in
-      try split.withSymbols(at: position) { ListOpsShape($0).depth }
-    }
   }
 
   /// Counts in ranges of a width: 1...width, width + 1...2 width and so on.
@@ -100,11 +90,5 @@ struct RightPredictions {
       for digit in [1, 2, 5] where digit * power >= least { return digit * power }
       power *= 10
     }
-  }
-
-  /// Whether the targets of a Pathfinder image touch, from its meta.
-  static func touching(_ meta: String?) -> Int? {
-    guard let meta, let name = meta.range(of: "\"touching\":") else { return nil }
-    return meta[name.upperBound...].first.flatMap { $0 == "1" ? 1 : $0 == "0" ? 0 : nil }
   }
 }

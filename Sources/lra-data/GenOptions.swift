@@ -2,7 +2,13 @@ import ArgumentParser
 import Datasets
 
 /// What every generator takes.
-struct GenOptions: ParsableArguments {
+struct GenOptions<Configuration: GeneratorConfiguration>: ParsableArguments {
+  @Option(help: ArgumentHelp("Training \(Configuration.unit).", valueName: "n"))
+  var train = Configuration.standardSplits[0].count
+  @Option(help: ArgumentHelp("Validation \(Configuration.unit).", valueName: "n"))
+  var validation = Configuration.standardSplits[1].count
+  @Option(help: ArgumentHelp("Test \(Configuration.unit).", valueName: "n"))
+  var test = Configuration.standardSplits[2].count
   @Option(help: ArgumentHelp("The seed, 0 or more.", valueName: "n"))
   var seed = 0
   @Option(help: ArgumentHelp("The name (default: as the parameters say).", valueName: "name"))
@@ -18,21 +24,18 @@ struct GenOptions: ParsableArguments {
   var dryRun = false
   @OptionGroup var common: CommonOptions
 
-  /// How several machines share the work; part of every generator's help.
-  static let workers = """
-    Several machines: give each --worker i/n and a database in a folder of its own, then put the \
-    shares together with lra-data merge. As a Slurm array: \
-    --worker $((SLURM_ARRAY_TASK_ID+1))/$SLURM_ARRAY_TASK_COUNT
-    """
+  /// The splits that are asked for.
+  var splits: [SplitSize] {
+    SplitSize.standard(train: train, validation: validation, test: test)
+  }
 
   /// What is said before, while and after the dataset is made.
   ///
-  /// - Parameter name: the dataset's when none was given.
-  func work(_ task: String, name: String, splits: [SplitSize], detail: String?) -> Work {
+  /// - Parameter detail: what is said of the examples.
+  func work(_ configuration: Configuration, detail: String?) -> Work {
     Work(
-      name: self.name ?? name, origin: "seed \(seed)", splits: splits, common: common,
-      command: "gen \(task)",
-      detail: detail, worker: worker)
+      name: name ?? configuration.datasetName, origin: "seed \(seed)", splits: splits,
+      common: common, command: "gen \(Configuration.task)", detail: detail, worker: worker)
   }
 
   /// How the generation runs.

@@ -3,7 +3,7 @@ import Console
 import Datasets
 
 /// `gen pathfinder`.
-struct GenPathfinder: ParsableCommand {
+struct GenPathfinder: GenCommand {
   static let configuration = CommandConfiguration(
     commandName: "pathfinder",
     abstract: "Make Pathfinder and Path-X: are two marked ends those of one dashed path?",
@@ -12,7 +12,7 @@ struct GenPathfinder: ParsableCommand {
       sizes and restarts change nothing. The same command goes on where it was interrupted. \
       Path-X is --len 16k.
 
-      \(GenOptions.workers)
+      \(Gen.workers)
       """)
 
   @Option(help: ArgumentHelp("Pixels: 1k, 4k, 16k or 64k; k is 1024.", valueName: "L"))
@@ -26,14 +26,8 @@ struct GenPathfinder: ParsableCommand {
   @Option(help: "Add a mask of the marked path; the image has one or both of its markers.")
   var segmentation = PathfinderConfiguration.Segmentation.none
   @Option(help: ArgumentHelp("Give an image up after so many attempts.", valueName: "n"))
-  var maxAttempts = PathfinderConfiguration.standardMaxAttempts
-  @Option(help: ArgumentHelp("Training images.", valueName: "n"))
-  var train = 160_000
-  @Option(help: ArgumentHelp("Validation images.", valueName: "n"))
-  var validation = 20_000
-  @Option(help: ArgumentHelp("Test images.", valueName: "n"))
-  var test = 20_000
-  @OptionGroup var generation: GenOptions
+  var maxAttempts = PathfinderConfiguration().maxAttempts
+  @OptionGroup var generation: GenOptions<PathfinderConfiguration>
 
   func validate() throws {
     if maxAttempts < 1 {
@@ -41,7 +35,7 @@ struct GenPathfinder: ParsableCommand {
     }
   }
 
-  private var pathfinder: PathfinderConfiguration {
+  func generator() -> PathfinderConfiguration {
     var configuration = PathfinderConfiguration(size: len.size, difficulty: difficulty)
     switch distractors {
     case .lra: break
@@ -50,28 +44,13 @@ struct GenPathfinder: ParsableCommand {
     }
     configuration.mode = mode
     configuration.segmentation = segmentation
+    configuration.maxAttempts = maxAttempts
     return configuration
   }
 
-  func run() throws {
-    let configuration = pathfinder
+  static func detail(_ configuration: PathfinderConfiguration) -> String? {
     let size = configuration.size
-    let splits = SplitSize.standard(train: train, validation: validation, test: test)
-    let seed = generation.seed
-    let work = generation.work(
-      "pathfinder", name: configuration.datasetName, splits: splits,
-      detail: "images \(size)x\(size), \(Format.count(configuration.pixels)) tokens")
-    var options = generation.options(work)
-    if generation.dryRun {
-      let estimate = try configuration.estimate(seed: seed, splits: splits, options: options)
-      return try work.print(estimate, task: PathfinderConfiguration.task)
-    }
-    let expected = KnownManifest.find(configuration, seed: seed, splits: splits)
-    options.expected = expected?.manifest
-    let result = try generation.common.store.generatePathfinder(
-      configuration, name: generation.name, seed: seed, splits: splits, maxAttempts: maxAttempts,
-      options: options)
-    try work.print(result, work.command, manifest: expected?.path)
+    return "images \(size)x\(size), \(Format.count(configuration.pixels)) tokens"
   }
 }
 

@@ -43,7 +43,7 @@ import Testing
     try Small.make(linked)
     #expect(try linked.verify().foundDamage == false)
     #expect(try linked.open(dataset: "small", split: "train").withSymbols(at: 3) { $0.count } > 0)
-    _ = try linked.generateListOps(
+    _ = try linked.generate(
       Small.configuration, name: "more", seed: 1, splits: Small.splits, options: Small.options())
     let names = try FileManager.default.contentsOfDirectory(atPath: folder.path + "/links").sorted()
     #expect(names == (kind == "chain" ? ["l.sqlite", "m.sqlite"] : ["l.sqlite"]))

@@ -60,7 +60,7 @@ private func text(_ path: String) throws -> String {
   func pathfinder() throws {
     let folder = try TemporaryFolder()
     let splits = SplitSize.standard(train: 1003, validation: 5, test: 4)
-    _ = try folder.store.generatePathfinder(.init(size: 32), name: "pf", splits: splits)
+    _ = try folder.store.generate(PathfinderConfiguration(size: 32), name: "pf", splits: splits)
     _ = try folder.store.export("pf", as: .lra, to: folder.path)
     let root = folder.path + "/pathfinder32/curv_contour_length_14"
     let metadata = try text(root + "/metadata/1.npy")

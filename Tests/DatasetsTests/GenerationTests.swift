@@ -58,7 +58,7 @@ enum Small {
     _ store: DatasetStore, seed: Int = 0, splits: [SplitSize] = Small.splits,
     _ options: GenerationOptions = Small.options()
   ) throws -> GenerationResult {
-    try store.generateListOps(
+    try store.generate(
       configuration, name: "small", seed: seed, splits: splits, options: options)
   }
 
@@ -208,8 +208,8 @@ enum Small {
       shard?.message
         == "\(path) holds small with 16 examples per shard; this asks for 32 examples per shard")
     let depth = Small.error {
-      try folder.store.generateListOps(
-        .init(minLength: 16, maxLength: 64, maxDepth: 5, maxArgs: 5), name: "small",
+      try folder.store.generate(
+        ListOpsConfiguration(minLength: 16, maxLength: 64, maxDepth: 5, maxArgs: 5), name: "small",
         splits: Small.splits, options: Small.options())
     }
     #expect(depth?.message == "\(path) holds small with max_depth 4; this asks for max_depth 5")
@@ -230,7 +230,7 @@ enum Small {
     let folder = try TemporaryFolder()
     func code(_ name: String, _ seed: Int, _ splits: [SplitSize]) -> DatasetError.Code? {
       Small.error {
-        try folder.store.generateListOps(
+        try folder.store.generate(
           Small.configuration, name: name, seed: seed, splits: splits)
       }?.code
     }
@@ -270,8 +270,8 @@ enum Small {
   @Test("repeated examples are counted within and across splits")
   func duplicates() throws {
     let folder = try TemporaryFolder()
-    _ = try folder.store.generateListOps(
-      .init(minLength: 0, maxLength: 2, maxDepth: 1, maxArgs: 2), name: "digits",
+    _ = try folder.store.generate(
+      ListOpsConfiguration(minLength: 0, maxLength: 2, maxDepth: 1, maxArgs: 2), name: "digits",
       splits: SplitSize.standard(train: 200, validation: 0, test: 30))
     let manifest = try Manifest(of: "digits", in: folder.store)
     #expect(manifest.splits.map(\.duplicates) == [190, 30 - manifest.splits[1].labels.count])

@@ -159,7 +159,7 @@ struct MergingTests {
   func names() throws {
     let parts = try shares(2)
     for part in parts {
-      _ = try part.store.generateListOps(
+      _ = try part.store.generate(
         Small.configuration, name: "second", splits: Small.splits, options: Small.options())
     }
     let target = try TemporaryFolder()

@@ -231,7 +231,9 @@ func elements(_ values: [Int], bytes: Int, bigEndian: Bool = false) -> [UInt8] {
   func names() throws {
     let folder = try TemporaryFolder()
     let path = try folder.write("a.tsv", Array("0\tone\n1\ttwo\n".utf8))
-    for task in OwnTask.reserved + ["", "Mine", "a b", "../x", String(repeating: "x", count: 41)] {
+    for task in TaskDescription.benchmark.map(\.name) + [
+      "", "Mine", "a b", "../x", String(repeating: "x", count: 41),
+    ] {
       let error = Small.error { try folder.store.convert(LabelledText(own(task)), from: [path]) }
       #expect(error?.code == .usage)
     }

@@ -88,7 +88,7 @@ import Testing
   private func make(
     _ store: DatasetStore, threads: Int = 2, shardExamples: Int = 16
   ) throws -> GenerationResult {
-    try store.generatePathfinder(
+    try store.generate(
       Self.configuration(32, segmentation: .single), name: "p",
       splits: SplitSize.standard(train: 40, validation: 5, test: 9),
       options: Small.options(threads, shardExamples))

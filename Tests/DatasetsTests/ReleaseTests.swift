@@ -196,8 +196,8 @@ import Tokenizers
       }?.code == .usage)
     // A generated dataset of the same name is never taken for the released one.
     try TestRelease.write(files, in: "", to: folder.path + "/a.tar")
-    _ = try folder.store.generatePathfinder(
-      splits: SplitSize.standard(train: 4, validation: 0, test: 0))
+    _ = try folder.store.generate(
+      PathfinderConfiguration(), splits: SplitSize.standard(train: 4, validation: 0, test: 0))
     var release = LRARelease()
     release.only = ["pathfinder32-hard"]
     let differs = Small.error {

@@ -100,7 +100,7 @@ struct StatisticsTests {
   @Test("images have ink and markers, and a rule on the distance of the markers works")
   func images() throws {
     let folder = try TemporaryFolder()
-    _ = try folder.store.generatePathfinder(
+    _ = try folder.store.generate(
       PathfinderConfiguration(size: 32, difficulty: .easy), name: "p",
       splits: SplitSize.standard(train: 300, validation: 0, test: 100),
       options: Small.options(2, 100))

@@ -13,7 +13,7 @@ private final class ShortListOps {
 
   init() throws {
     folder = try TemporaryFolder()
-    _ = try DatasetStore(at: database).generateListOps(
+    _ = try DatasetStore(at: database).generate(
       ListOpsConfiguration(minLength: 100, maxLength: 200, maxDepth: 10, maxArgs: 10),
       name: "short", seed: 0, splits: SplitSize.standard(train: 12_000, validation: 1000, test: 10))
   }

@@ -7,7 +7,7 @@ import Testing
 @Suite struct LoaderDataTests {
   private func dataset(_ folder: borrowing TemporaryFolder) throws -> DatasetStore {
     let store = DatasetStore(at: folder.file("data.sqlite"))
-    _ = try store.generateListOps(
+    _ = try store.generate(
       ListOpsConfiguration(minLength: 16, maxLength: 64, maxDepth: 3, maxArgs: 5), name: "tiny",
       splits: SplitSize.standard(train: 300, validation: 50, test: 50))
     return store

@@ -8,8 +8,9 @@ struct PathXChoiceTests {
   private func database(_ sizes: [Int], in folder: borrowing TemporaryFolder) throws -> String {
     let database = folder.file("data.sqlite")
     for size in sizes {
-      _ = try DatasetStore(at: database).generatePathfinder(
-        .init(size: size), splits: SplitSize.standard(train: 1, validation: 1, test: 1))
+      _ = try DatasetStore(at: database).generate(
+        PathfinderConfiguration(size: size),
+        splits: SplitSize.standard(train: 1, validation: 1, test: 1))
     }
     return database
   }

@@ -1,6 +1,6 @@
-import Datasets
 import Testing
 
+@testable import Datasets
 @testable import Train
 
 @Suite("accuracy by depth, length and touching targets")
@@ -9,7 +9,7 @@ struct StrataTests {
   func listOps() throws {
     let folder = try TemporaryFolder()
     let database = folder.file("data.sqlite")
-    _ = try DatasetStore(at: database).generateListOps(
+    _ = try DatasetStore(at: database).generate(
       ListOpsConfiguration(minLength: 8, maxLength: 96, maxDepth: 5, maxArgs: 4), name: "tiny",
       seed: 0, splits: SplitSize.standard(train: 1, validation: 200, test: 1))
     let split = try DatasetStore(at: database).open(dataset: "tiny", split: "validation")
@@ -39,15 +39,15 @@ struct StrataTests {
 
   @Test("touching targets are told apart by the meta of an image")
   func touching() throws {
-    #expect(RightPredictions.touching("{\"origin_x\":1,\"touching\":1}") == 1)
-    #expect(RightPredictions.touching("{\"origin_x\":1,\"touching\":0}") == 0)
-    #expect(RightPredictions.touching("{\"origin_x\":1}") == nil)
-    #expect(RightPredictions.touching(nil) == nil)
+    #expect(TaskDescription.touching("{\"origin_x\":1,\"touching\":1}") == 1)
+    #expect(TaskDescription.touching("{\"origin_x\":1,\"touching\":0}") == 0)
+    #expect(TaskDescription.touching("{\"origin_x\":1}") == nil)
+    #expect(TaskDescription.touching(nil) == nil)
     let folder = try TemporaryFolder()
     let database = folder.file("data.sqlite")
     var configuration = PathfinderConfiguration()
     configuration.size = 32
-    _ = try DatasetStore(at: database).generatePathfinder(
+    _ = try DatasetStore(at: database).generate(
       configuration, name: "tiny", seed: 0,
       splits: SplitSize.standard(train: 0, validation: 0, test: 40))
     let split = try DatasetStore(at: database).open(dataset: "tiny", split: "test")

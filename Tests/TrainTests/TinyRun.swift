@@ -21,7 +21,7 @@ final class TinyRun {
   }
 
   static func generate(at database: String, seed: Int) throws {
-    _ = try DatasetStore(at: database).generateListOps(
+    _ = try DatasetStore(at: database).generate(
       ListOpsConfiguration(minLength: 8, maxLength: 48, maxDepth: 3, maxArgs: 4), name: "tiny",
       seed: seed, splits: SplitSize.standard(train: 120, validation: 40, test: 30))
   }

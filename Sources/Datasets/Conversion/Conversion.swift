@@ -34,15 +34,6 @@ extension Converter {
   public static var readsCompressedFiles: Bool { false }
 }
 
-/// The converters by task and parameters of a manifest, those of the release apart; nil for others' ones.
-///
-/// Adding one is a file and a line here.
-let converters: [@Sendable (_ task: String, [String: ParameterValue]) -> (any Converter)?] = [
-  { IMDb(task: $0, parameters: $1) }, { AAN(task: $0, parameters: $1) },
-  { CIFAR10(task: $0, parameters: $1) }, { LabelledText(task: $0, parameters: $1) },
-  { LabelledArrays(task: $0, parameters: $1) }, { LabelledRecords(task: $0, parameters: $1) },
-]
-
 /// Whose splits a converted dataset has.
 public enum SplitProtocol: String, Sendable, CaseIterable {
   /// The original test set; validation is taken from the training data where there is none.
@@ -65,13 +56,11 @@ public struct ConvertedContent: Sendable {
   var files: [ReadFile] = []
   /// The parameters that the sources told.
   var measured: [String: ParameterValue] = [:]
-  let makeShard: @Sendable (SplitSize, Range<Int>, GenerationPlan.Step) throws -> ShardContent
+  let makeShard: ShardMaker
 
   init(
     splits: [SplitSize], unit: String, skipped: [SkippedFile],
-    makeShard:
-      @escaping @Sendable (SplitSize, Range<Int>, GenerationPlan.Step) throws ->
-      ShardContent
+    makeShard: @escaping ShardMaker
   ) {
     self.splits = splits
     self.unit = unit

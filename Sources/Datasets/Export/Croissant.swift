@@ -7,12 +7,10 @@
 struct CroissantExport {
   private let source: ExportSource
   private let folder: PublishedFolder
-  private let manifest: (licence: String, citation: String)
 
   init(_ source: ExportSource, _ path: String) throws {
     self.source = source
     folder = try PublishedFolder(path)
-    manifest = Manifest.terms(task: source.dataset.task)
   }
 
   func run() throws -> ExportResult {
@@ -213,13 +211,14 @@ struct CroissantExport {
 
   private func description(_ objects: [JSONValue], _ records: [JSONValue]) -> String {
     let digest = Digest.hex(source.dataset.contentDigest ?? [])
+    let task = source.dataset.taskDescription
     let value: JSONValue = [
       "@context": CroissantExport.context, "@type": "sc:Dataset",
       "conformsTo": "http://mlcommons.org/croissant/1.1", "name": .string(source.dataset.name),
       "description": .string(
         "Long Range Arena, task \(source.dataset.task), parameters \(source.dataset.config)"
           + (source.dataset.seed.map { ", seed \($0)" } ?? "") + ", content digest \(digest)."),
-      "license": .string(manifest.licence), "citeAs": .string(manifest.citation),
+      "license": .string(task.licence), "citeAs": .string(task.citation),
       "url": "https://github.com/google-research/long-range-arena",
       "version": .string("\(source.dataset.generatorVersion).0.0"),
       "distribution": .array(objects), "recordSet": .array(records),

@@ -77,7 +77,7 @@ final class ExportSource {
   /// Examples of all splits.
   var count: Int { readers.reduce(0) { $0 + $1.count } }
 
-  var parameters: [String: ParameterValue] { CanonicalJSON.decode(dataset.config) ?? [:] }
+  var parameters: [String: ParameterValue] { dataset.parameters }
 
   /// Gives the positions of a split to a body, one after the other.
   func forEach(

@@ -26,15 +26,10 @@ struct LRAExport {
   /// - Throws: `usage` when LRA's release has nothing like it.
   init(_ source: ExportSource, _ root: String) throws {
     self.root = root
-    switch source.readers.first?.symbols {
-    case .bytes where source.dataset.task == AAN.task: layout = PairLayout()
-    case .listOps: layout = ListOpsLayout()
-    case .greyLevels where source.dataset.task == PathfinderConfiguration.task:
-      layout = PathfinderLayout(source)
-    case .greyLevels: layout = ImageLayout()
-    case .bytes where source.dataset.task == IMDb.task: layout = ReviewLayout()
-    default: throw DatasetError.noLayout(source.dataset.name, task: source.dataset.task)
+    guard let layout = source.dataset.taskDescription.layout else {
+      throw DatasetError.noLayout(source.dataset.name, task: source.dataset.task)
     }
+    self.layout = layout(source)
   }
 
   func run(_ source: ExportSource) throws -> ExportResult {

@@ -251,7 +251,7 @@ struct ReleasedPathfinder {
   /// Decodes images and encodes them as ours.
   private static func shard(
     _ images: ArraySlice<Image>, _ range: Range<Int>, _ tree: Tree, _ pieces: FilePieces,
-    _ step: GenerationPlan.Step
+    _ step: GenerationStep
   ) throws -> ShardContent {
     guard let encoder = PNGEncoder() else { throw DatasetError.noEncoder() }
     let size = tree.size

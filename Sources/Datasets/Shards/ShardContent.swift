@@ -2,7 +2,7 @@
 ///
 /// Symbols lie end to end behind the header of a one-dimensional uint8 `.npy` file; images are members of
 /// a tar archive. Offsets are those in the file.
-struct ShardContent: Sendable {
+public struct ShardContent: Sendable {
   struct Row: Sendable {
     let offset: Int
     let length: Int
@@ -30,7 +30,7 @@ struct ShardContent: Sendable {
   /// - Parameters:
   ///   - first: the position of its first example in the split.
   ///   - capacity: bytes, about.
-  init(first: Int, capacity: Int, form: StoredForm = .symbols) {
+  public init(first: Int, capacity: Int, form: StoredForm = .symbols) {
     self.first = first
     self.form = form
     payload.reserveCapacity(capacity)
@@ -39,7 +39,7 @@ struct ShardContent: Sendable {
   /// Appends a sequence.
   ///
   /// - Parameter second: the colours of an image, stored behind its grey levels.
-  mutating func append(
+  public mutating func append(
     _ example: UnsafeBufferPointer<UInt8>, second: UnsafeBufferPointer<UInt8>? = nil, label: Int?,
     meta: String? = nil
   ) {

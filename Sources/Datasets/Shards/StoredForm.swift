@@ -1,7 +1,7 @@
 import Foundation
 
 /// How the examples of a dataset lie in its shards.
-enum StoredForm: Sendable, Equatable {
+public enum StoredForm: Sendable, Equatable {
   /// Symbols end to end in `.npy` files.
   case symbols
   /// The same for square images, each followed by its planes of red, green and blue.
@@ -13,16 +13,7 @@ enum StoredForm: Sendable, Equatable {
   ///
   /// - Parameter config: the parameters as canonical JSON.
   init(task: String, config: String) {
-    self = .symbols
-    guard task == PathfinderConfiguration.task || task == CIFAR10.task,
-      let parameters = CanonicalJSON.decode(config), case .integer(let size) = parameters["size"],
-      (1...4096).contains(size)
-    else { return }
-    if task == PathfinderConfiguration.task {
-      self = .png(size: size, hasMask: parameters["segmentation"] != nil)
-    } else if parameters["color"] == .integer(1) {
-      self = .colours(size: size)
-    }
+    self = TaskDescription.of(stored: task).form(CanonicalJSON.decode(config) ?? [:])
   }
 
   /// The form of a dataset, from its row.

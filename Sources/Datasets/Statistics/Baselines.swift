@@ -3,22 +3,17 @@
 /// Most published ListOps accuracies are those of the majority class or of the first token, so every
 /// accuracy stands beside these.
 public struct Baselines: Sendable {
-  private let keys: [(name: String, key: @Sendable (UnsafeBufferPointer<UInt8>) -> Int)]
+  private let keys: [BaselineRule]
   private let tables: [[Int: Int32]]
   private let majority: Int32
 
   /// Fits the rules on the examples of a split.
   ///
   /// - Throws: `checksumMismatch` when an example is damaged.
-  public init(_ reader: SplitReader, _ task: String) throws {
-    let isListOps = task == ListOpsConfiguration.task
-    let keys: [(name: String, key: @Sendable (UnsafeBufferPointer<UInt8>) -> Int)] =
-      [("majority", { _ in 0 })]
-      + (isListOps
-        ? [("first_token", Baselines.firstToken), ("first_token_and_digits", Baselines.rootDigits)]
-        : [])
+  public init(_ reader: SplitReader) throws {
+    let keys = [BaselineRule("majority") { _ in 0 }] + reader.task.rules
     var counts = [[Int: [Int32: Int]]](repeating: [:], count: keys.count)
-    try Baselines.forEach(reader, needsSymbols: isListOps) { label, symbols in
+    try Baselines.forEach(reader, needsSymbols: keys.count > 1) { label, symbols in
       guard label >= 0 else { return }  // unlabelled
       for (number, rule) in keys.enumerated() {
         counts[number][rule.key(symbols), default: [:]][label, default: 0] += 1
@@ -48,7 +43,7 @@ public struct Baselines: Sendable {
 
   /// Which of a split's examples a rule gets right; nil for a rule that the task does not have.
   ///
-  /// - Parameter name: `majority`, or for ListOps `first_token` or `first_token_and_digits`.
+  /// - Parameter name: `majority`, or one of the task's rules.
   /// - Throws: `checksumMismatch` when an example is damaged.
   public func rightPredictions(of name: String, on reader: SplitReader) throws -> [Bool]? {
     guard let number = keys.firstIndex(where: { $0.name == name }) else { return nil }
@@ -84,26 +79,5 @@ public struct Baselines: Sendable {
   /// The most frequent class; the smallest one of several.
   private static func mostFrequent(_ counts: [Int32: Int]) -> Int32 {
     counts.max { ($0.value, -$0.key) < ($1.value, -$1.key) }?.key ?? -1
-  }
-
-  /// The root operator, or the only digit.
-  private static func firstToken(_ symbols: UnsafeBufferPointer<UInt8>) -> Int {
-    symbols.first.map(Int.init) ?? -1
-  }
-
-  /// The root operator with the least and the greatest of its direct digits.
-  private static func rootDigits(_ symbols: UnsafeBufferPointer<UInt8>) -> Int {
-    var depth = 0
-    var least: UInt8 = 10
-    var most: UInt8 = 10
-    for symbol in symbols {
-      if symbol >= 10 {
-        depth += symbol == 14 ? -1 : 1
-      } else if depth == 1 {
-        least = min(least, symbol)
-        most = most == 10 ? symbol : max(most, symbol)
-      }
-    }
-    return firstToken(symbols) * 121 + Int(least) * 11 + Int(most)
   }
 }

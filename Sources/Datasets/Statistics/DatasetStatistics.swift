@@ -92,7 +92,7 @@ extension DatasetStore {
     if let only { _ = try open(dataset: name, split: only) }
     let manifest = try Manifest(of: name, in: self, threads: threads)
     let fitted = manifest.splits.contains { $0.name == "train" } ? "train" : nil
-    let rules = try fitted.map { try Baselines(open(dataset: name, split: $0), manifest.task) }
+    let rules = try fitted.map { try Baselines(open(dataset: name, split: $0)) }
     let readers = try manifest.splits.map { try open(dataset: name, split: $0.name) }
     // Pairs have no symbols of their own: their documents are looked at, once.
     let sequences = readers.filter { !$0.isPairs }
@@ -121,7 +121,7 @@ extension DatasetStore {
               label: $0, name: names.indices.contains($0) ? names[$0] : nil, count: count)
           }
         }.sorted { $0.label < $1.label },
-        baselines: try baselines(reader, manifest.task, rules, content, threads),
+        baselines: try baselines(reader, rules, content, threads),
         duplicates: split.duplicates,
         nearDuplicates: place.flatMap { near?.within[$0] })
     }
@@ -133,11 +133,10 @@ extension DatasetStore {
 
   /// What rules get right that were fitted on `train`, or on the split itself where there is no such split.
   private func baselines(
-    _ reader: SplitReader, _ task: String, _ rules: Baselines?, _ content: ContentBaselines?,
-    _ threads: Int
+    _ reader: SplitReader, _ rules: Baselines?, _ content: ContentBaselines?, _ threads: Int
   ) throws -> [DatasetStatistics.Baseline] {
     guard reader.labels.contains(where: { $0 >= 0 }) else { return [] }
-    let simple = try (rules ?? Baselines(reader, task)).measure(on: reader)
+    let simple = try (rules ?? Baselines(reader)).measure(on: reader)
     if reader.isPairs { return simple }
     let content = try content ?? ContentBaselines(reader, threads: threads)
     return simple + (try content.measure(on: reader, threads: threads))

@@ -3,7 +3,7 @@ import Datasets
 /// The table of tasks and models, the best first: ours, the published value beneath, trivial rules as rows.
 struct Leaderboard {
   /// The tasks of the paper's average.
-  static let fiveTasks = ["listops", "text", "retrieval", "image", "pathfinder"]
+  static let fiveTasks = TaskDescription.benchmark.filter(\.isAveraged).map(\.name)
 
   private struct Row {
     let model: String
@@ -68,12 +68,9 @@ struct Leaderboard {
   }
 
   private func title(_ dataset: String) -> String {
-    let titles = [
-      "listops": "ListOps", "text": "Text", "retrieval": "Retrieval", "image": "Image",
-      "pathfinder": "Pathfinder", "pathx": "Path-X",
-    ]
     let task = data.datasets.first { $0.summary.name == dataset }?.summary.task
-    return titles[ReportData.column(of: dataset) ?? task ?? ""] ?? task ?? "Dataset"
+    return TaskDescription.named(ReportData.column(of: dataset) ?? task ?? "")?.title ?? task
+      ?? "Dataset"
   }
 
   private func cell(_ row: Row, _ dataset: String) -> Markup {
@@ -186,12 +183,10 @@ struct TrivialRules {
   }
 
   private static func measured(_ dataset: String, _ data: ReportData) -> BaselineScores? {
-    guard let task = data.datasets.first(where: { $0.summary.name == dataset })?.summary.task
-    else { return nil }
     let store = DatasetStore(at: data.database)
     guard let train = try? store.open(dataset: dataset, split: "train"),
       let test = try? store.open(dataset: dataset, split: "test"),
-      let rules = try? Baselines(train, task).measure(on: test)
+      let rules = try? Baselines(train).measure(on: test)
     else { return nil }
     return BaselineScores(rules)
   }

@@ -199,10 +199,7 @@ struct ReportData {
 
   /// LRA's task of a dataset in its canonical form; nil for any other dataset.
   static func column(of dataset: String) -> String? {
-    [
-      "listops-2k": "listops", "text": "text", "retrieval": "retrieval", "image": "image",
-      "pathfinder32-hard": "pathfinder", "pathfinder128-hard": "pathx",
-    ][dataset]
+    TaskDescription.benchmark.first { $0.canonicalDataset == dataset }?.name
   }
 
   /// A number for every model, which decides its colour.

@@ -70,7 +70,7 @@ public struct ReproductionPlan: Sendable {
     let held = try DatasetStore(at: request.database).datasets()
     var rows: [Row] = []
     for part in table.tasks where request.tasks?.contains(part.task) != false {
-      let usual = try BuiltInRecipes.overlay(task: part.task)["data.dataset"]?.text ?? part.task
+      let usual = TaskDescription.named(part.task)?.canonicalDataset ?? part.task
       let dataset = chosen[part.task] ?? part.dataset ?? usual
       let found = try ReproductionPlan.find(dataset, part.task, held, request.database)
       for model in table.modelNames where request.models?.contains(model) != false {

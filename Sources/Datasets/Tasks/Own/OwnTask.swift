@@ -24,10 +24,6 @@ public struct OwnTask: Sendable, Equatable {
     classes = ClassLabels.names(in: parameters, key: "classes")
   }
 
-  /// LRA's own names, whose datasets follow their own rules.
-  public static let reserved = [
-    "listops", "text", "retrieval", "image", "pathfinder", "pathx",
-  ]
   /// What to do about a malformed file of one's own.
   static let advice = "nothing was written; correct the file and run the same command again"
   /// The greatest class.
@@ -40,7 +36,7 @@ public struct OwnTask: Sendable, Equatable {
       UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 || UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0
         || "-_".utf8.contains($0)
     }
-    if OwnTask.reserved.contains(task) {
+    if TaskDescription.named(task) != nil {
       mistakes.append("--task \(task) is a task of LRA; name your own one")
     } else if task.isEmpty || task.utf8.count > 40 || !allowed {
       mistakes.append(

@@ -49,6 +49,10 @@ public struct PathfinderConfiguration: Sendable, Equatable {
   public var mode = Mode.compatible
   /// Whether examples have a mask.
   public var segmentation = Segmentation.none
+  /// After so many attempts to place the two paths an image is called impossible; at least 1.
+  ///
+  /// The hardest size needs some thousands. No example depends on it.
+  public var maxAttempts = 1_000_000
 
   /// The task's name.
   public static let task = "pathfinder"
@@ -117,9 +121,6 @@ public struct PathfinderConfiguration: Sendable, Equatable {
     }
     guard geometry != nil, distractors >= 0, self.parameters == parameters else { return nil }
   }
-
-  /// The parameters as canonical JSON: what the index holds and the random key is made from.
-  public var canonicalJSON: String { CanonicalJSON.encode(parameters) }
 
   /// The name of a dataset with these parameters, as `pathfinder32-hard`.
   public var datasetName: String {

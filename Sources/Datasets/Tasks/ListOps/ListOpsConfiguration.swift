@@ -59,9 +59,6 @@ public struct ListOpsConfiguration: Sendable, Equatable {
     ]
   }
 
-  /// The parameters as canonical JSON: what the index holds and the random key is made from.
-  public var canonicalJSON: String { CanonicalJSON.encode(parameters) }
-
   /// The name of a dataset with these parameters, as `listops-2k` or `listops-64`.
   public var datasetName: String {
     maxLength >= 1000 && maxLength % 1000 == 0

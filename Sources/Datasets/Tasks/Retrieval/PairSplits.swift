@@ -1,6 +1,6 @@
 /// Which splits of a dataset hold pairs.
 ///
-/// A dataset of task `retrieval` stores its documents once, whole, in a split `documents`; all its other
+/// A dataset of a task on pairs, as `retrieval`, stores its documents once, whole, in a split `documents`; all its other
 /// splits are pairs that refer to them by position.
 public enum PairSplits {
   /// The split of the documents.
@@ -10,7 +10,7 @@ public enum PairSplits {
   ///
   /// - Parameter names: those of all splits of the dataset.
   static func holdsPairs(_ name: String, task: String, names: [String]) -> Bool {
-    task == AAN.task && name != documents && names.contains(documents)
+    TaskDescription.of(stored: task).towers == 2 && name != documents && names.contains(documents)
   }
 
   /// The splits of pairs among all splits of a dataset.
