@@ -63,7 +63,7 @@ import Testing
     let store = try dataset(folder)
     let train = try store.open(dataset: "tiny", split: "train")
     let test = try store.open(dataset: "tiny", split: "test")
-    let rules = try Baselines(train, "listops").measure(on: test)
+    let rules = try Baselines(train).measure(on: test)
     #expect(rules.map(\.name) == ["majority", "first_token", "first_token_and_digits"])
     // Counted again with dictionaries: the most frequent class, and that of each first token.
     func first(_ reader: SplitReader, _ position: Int) throws -> UInt8 {
