@@ -211,7 +211,7 @@ def ours(args):
     same = same[args.config] if isinstance(same, dict) else same
     command = [os.path.join(args.bin, "lra-parts"), "step", args.model, "--length", str(args.length), "--batch",
                str(args.batch), "--precision", args.precision, "--recipe", c["recipe"], "--threads", str(args.threads)]
-    for setting in c["settings"] + [f"model.attention.{key}" for key in same] + [
+    for setting in c["settings"] + [f"model.mixer.{key}" for key in same] + [
             f"model.dropout_rate={args.dropout}", f"model.attention_dropout_rate={args.attention_dropout}"]:
         command += ["--set", setting]
     return Side(command, dict(OMP_WAIT_POLICY="passive"))

@@ -20,8 +20,8 @@ common=(--quiet --threads 2 --set train.num_train_steps=$steps --set eval.eval_f
 settings() { # model: its options
   case $1 in
     transformer) ;;
-    reformer) echo --model reformer --set model.attention.chunk_length=16 ;;
-    performer) echo --model performer --set model.attention.redraw_features=true ;;
+    reformer) echo --model reformer --set model.mixer.chunk_length=16 ;;
+    performer) echo --model performer --set model.mixer.redraw_features=true ;;
     pruned) echo --set train.pruning=magnitude --set train.pruning_every=7 ;;
     *) echo "error: no settings for $1" >&2; return 64 ;;
   esac

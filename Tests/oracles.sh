@@ -35,7 +35,7 @@ settings() {
     case ${setting%%=*} in
       m.*) echo "--set model.${setting#m.}" ;;
       *.*) echo "--set $setting" ;;
-      *) echo "--set model.attention.$setting" ;;
+      *) echo "--set model.mixer.$setting" ;;
     esac
   done
 }

@@ -46,7 +46,7 @@ public struct ArchitectureEntry: Sendable {
     keys = { try values(Kind.defaults) }
     build = { model, key in
       try Kind(
-        configuration(mechanism.name, Kind.defaults, model.attention), model, key: key)
+        configuration(mechanism.name, Kind.defaults, model.mixer), model, key: key)
     }
     check = { _ = try configuration(mechanism.name, Kind.defaults, $0) }
   }

@@ -28,14 +28,14 @@ public struct AttentionError: Error, Sendable, Equatable, CustomStringConvertibl
 
   static func unknownKey(_ key: String, model: String, known: [String]) -> AttentionError {
     AttentionError(
-      code: .usage, message: "recipe key model.attention.\(key) is unknown to \(model)",
+      code: .usage, message: "recipe key model.mixer.\(key) is unknown to \(model)",
       hint: known.isEmpty
         ? "\(model) has no keys of its own" : "its keys: \(known.joined(separator: ", "))")
   }
 
   static func badValue(_ model: String, _ why: String) -> AttentionError {
     AttentionError(
-      code: .usage, message: "model.attention does not fit \(model): \(why)",
+      code: .usage, message: "model.mixer does not fit \(model): \(why)",
       hint: "see: lra-train models")
   }
 

@@ -19,7 +19,7 @@ import Tensors
 /// | `out` | [D, H E] + [D] | projection back |
 /// | `bigbird.plan` | [n, n] | buffer: for each row block all blocks by preference |
 public struct BigBird: Mixer {
-  /// The keys of `model.attention`.
+  /// The keys of `model.mixer`.
   public struct Configuration: Codable, Sendable {
     /// Tokens of a block, b, at least 1.
     public var blockSize = 64

@@ -49,7 +49,7 @@ public struct Classifier: Module {
     guard (1...2).contains(model.numTowers) else { throw AttentionError.towers(model.numTowers) }
     precondition((1...2).contains(model.pairHiddenLayers), "the head of a pair has 1 or 2 layers")
     let choice = try EncoderChoice(model.modelType)
-    try choice.check(model.attention)
+    try choice.check(model.mixer)
     if model.recompute && !choice.recomputes {
       throw AttentionError.noRecompute(model.modelType)
     }

@@ -31,7 +31,7 @@ import Tensors
 /// | `compressive_transformer.{u,w}` | [H, 1, E] | u and w |
 /// | `compressive_transformer.conv` | [D, D, c] + [D] | the convolution, [out, in, token of the slot] |
 public struct CompressiveTransformer: Mixer {
-  /// The keys of `model.attention`.
+  /// The keys of `model.mixer`.
   public struct Configuration: Codable, Sendable {
     /// Tokens of a segment, s, a multiple of the compression rate.
     public var segmentLength = 128

@@ -17,7 +17,7 @@ import Tensors
 /// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
 /// | `out` | [D, H E] + [D] | projection back |
 public struct CosFormer: Mixer {
-  /// The keys of `model.attention`.
+  /// The keys of `model.mixer`.
   public struct Configuration: Codable, Sendable {
     /// The authors' M: the batch's padded length, on which results then depend.
     public var lengthFromBatch = false

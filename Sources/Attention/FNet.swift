@@ -12,7 +12,7 @@ import Tensors
 ///
 /// It has no tensors.
 public struct FNet: Mixer {
-  /// The keys of `model.attention`.
+  /// The keys of `model.mixer`.
   public struct Configuration: Codable, Sendable {
     /// The authors' transform over the batch's padded length, on which results then depend.
     public var lengthFromBatch = false

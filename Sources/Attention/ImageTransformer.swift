@@ -17,7 +17,7 @@ import Tensors
 /// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
 /// | `out` | [D, H E] + [D] | projection back |
 public struct ImageTransformer: Mixer {
-  /// The keys of `model.attention`.
+  /// The keys of `model.mixer`.
   public struct Configuration: Codable, Sendable {
     /// `1d` or `2d`.
     public var form = Form.twoDimensional

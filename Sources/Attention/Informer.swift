@@ -21,7 +21,7 @@ import Tensors
 /// | `out` | [D, H E] + [D] | projection back |
 /// | `informer.samples` | [L, U] | buffer: query's sampled key is token ⌊number · length⌋, in float32 |
 public struct Informer: Mixer {
-  /// The keys of `model.attention`.
+  /// The keys of `model.mixer`.
   public struct Configuration: Codable, Sendable {
     /// c, at least 1.
     public var factor = 5

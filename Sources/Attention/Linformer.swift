@@ -18,7 +18,7 @@ import Tensors
 /// | `linformer.projection` | [k, L] | P; a buffer when it is not trained |
 /// | `linformer.projection` | [H, k, L] | the same with `per_head`; with `shared_by_layers` of block 0 alone |
 public struct Linformer: Mixer {
-  /// The keys of `model.attention`.
+  /// The keys of `model.mixer`.
   public struct Configuration: Codable, Sendable {
     /// Projected length k, in tokens, at least 1.
     ///

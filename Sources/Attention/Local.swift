@@ -16,7 +16,7 @@ import Tensors
 /// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
 /// | `out` | [D, H E] + [D] | projection back |
 public struct Local: Mixer {
-  /// The keys of `model.attention`.
+  /// The keys of `model.mixer`.
   public struct Configuration: Codable, Sendable {
     /// Tokens of a block, b, at least 1; LRA has 50, and 64 for images.
     public var blockSize = 64

@@ -17,7 +17,7 @@ import Tensors
 /// | `out` | [D, H E] + [D] | projection back |
 /// | `longformer.{q,k,v}_global` | [H E, D] + [H E] | of global tokens; not used without any |
 public struct Longformer: Mixer {
-  /// The keys of `model.attention`.
+  /// The keys of `model.mixer`.
   public struct Configuration: Codable, Sendable {
     /// Width w of the window, both sides together, at least 2.
     public var window = 512

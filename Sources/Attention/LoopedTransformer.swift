@@ -9,7 +9,7 @@ import Tensors
 ///
 /// Tensors are those of `StandardEncoder` with that mechanism: `embed.*`, `blocks.{i}.*`, `norm.*`.
 public struct LoopedTransformer: Architecture {
-  /// The keys of `model.attention`.
+  /// The keys of `model.mixer`.
   public struct Configuration: Codable, Sendable {
     /// Turns T, at least 1.
     public var loops = 4
@@ -38,7 +38,7 @@ public struct LoopedTransformer: Architecture {
       throw AttentionError.badValue(Self.mechanism.name, "loops is at least 1, not \(loops)")
     }
     var inner = model
-    (inner.modelType, inner.attention) = (configuration.mixer, [:])
+    (inner.modelType, inner.mixer) = (configuration.mixer, [:])
     let entry = try mixer(named: configuration.mixer)
     guard !model.causal || entry.mechanism.directions.contains(.causal) else {
       throw AttentionError.notCausal(configuration.mixer)

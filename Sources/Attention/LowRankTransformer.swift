@@ -22,7 +22,7 @@ import Tensors
 /// | `layers.{i}.mlp.down` | [D, M] + [D] | |
 /// | `norm` | [D] + [D] | after the last layer |
 public struct LowRankTransformer: Architecture {
-  /// The keys of `model.attention`.
+  /// The keys of `model.mixer`.
   public struct Configuration: Codable, Sendable {
     /// Rank r, at least 1.
     public var rank = 16
@@ -53,7 +53,7 @@ public struct LowRankTransformer: Architecture {
         Self.mechanism.name, "rank is at least 1, not \(configuration.rank)")
     }
     var dense = model
-    (dense.modelType, dense.attention) = (ModelConfiguration().modelType, [:])
+    (dense.modelType, dense.mixer) = (ModelConfiguration().modelType, [:])
     encoder = try StandardEncoder(dense, key: key)
     try encoder.parameters.factorLayers(
       rank: configuration.rank, configuration.fromDense ? .svd : .random, key: key["factors"])

@@ -21,7 +21,7 @@ import Tensors
 /// | `luna.norm` | [D] + [D] | norm of the memory; the last block's goes nowhere |
 /// | `luna.memory` | [p, D] | the first memory, in block 0 only |
 public struct Luna: Mixer {
-  /// The keys of `model.attention`.
+  /// The keys of `model.mixer`.
   public struct Configuration: Codable, Sendable {
     /// Memory vectors p, at least 1.
     public var projectedLength = 128

@@ -17,7 +17,7 @@ import Tensors
 /// | `out` | [D, H E] + [D] | projection back |
 /// | `memory_compressed.{key,value}` | [H E, E, f] | convolutions, rows head by head |
 public struct MemoryCompressed: Mixer {
-  /// The keys of `model.attention`.
+  /// The keys of `model.mixer`.
   public struct Configuration: Codable, Sendable {
     /// Tokens of a slot, f, at least 1.
     public var compression = 3

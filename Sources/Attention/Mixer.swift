@@ -79,7 +79,7 @@ public struct MixerEntry: Sendable {
     keys = { try values(Kind.defaults) }
     build = { model, key in
       try Kind(
-        configuration(mechanism.name, Kind.defaults, model.attention), model, key: key)
+        configuration(mechanism.name, Kind.defaults, model.mixer), model, key: key)
     }
     check = { _ = try configuration(mechanism.name, Kind.defaults, $0) }
     heldMatrices = {

@@ -119,7 +119,7 @@ public struct ModelConfiguration: Sendable {
   /// How two documents become one vector.
   public var interaction = Interaction.concat
   /// The mechanism's own keys.
-  public var attention: [String: ConfigurationValue] = [:]
+  public var mixer: [String: ConfigurationValue] = [:]
   /// The longest sequence, in tokens, without the CLS vector.
   public var maxLength = 2000
   /// Number of token ids, padding 0 included.
@@ -142,7 +142,7 @@ public struct ModelConfiguration: Sendable {
   public func leastMatrixBytes() throws -> Double {
     guard let entry = mixers.first(where: { $0.mechanism.name == modelType }) else { return 0 }
     let pairs = Double(positions) * Double(positions)
-    return try entry.heldMatrices(attention) * pairs * Double(4 * numHeads * numLayers)
+    return try entry.heldMatrices(mixer) * pairs * Double(4 * numHeads * numLayers)
   }
 
   /// A linear layer that begins as the configuration says.

@@ -19,7 +19,7 @@ import Tensors
 /// | `out` | [D, H E] + [D] | projection back |
 /// | `nystromformer.conv` | [H, 1, K] | convolution of values, K wide, around each token |
 public struct Nystromformer: Mixer {
-  /// The keys of `model.attention`.
+  /// The keys of `model.mixer`.
   public struct Configuration: Codable, Sendable {
     /// Landmarks m, at least 1; the authors' code for LRA has 128.
     public var numLandmarks = 128

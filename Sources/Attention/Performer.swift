@@ -27,7 +27,7 @@ import Tensors
 /// | `out` | [D, H E] + [D] | projection back |
 /// | `performer.features` | [m, E] | buffer: W |
 public struct Performer: Mixer {
-  /// The keys of `model.attention`.
+  /// The keys of `model.mixer`.
   public struct Configuration: Codable, Sendable {
     /// `softmax`, or `relu`: what LRA's code runs on all tasks but ListOps, see `PerformerReLU`.
     public var kernel = Kernel.softmax

@@ -26,7 +26,7 @@ import Tensors
 /// | `out` | [D, H E] + [D] | projection back |
 /// | `reformer.rotations{i}` | [R, H, E, f{i}] | buffer: R rounds, 2 f buckets for each factor |
 public struct Reformer: Mixer {
-  /// The keys of `model.attention`.
+  /// The keys of `model.mixer`.
   public struct Configuration: Codable, Sendable {
     /// Tokens of a chunk, c, at least 1.
     public var chunkLength = 64

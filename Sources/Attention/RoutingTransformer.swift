@@ -24,7 +24,7 @@ import Tensors
 /// | `out` | [D, H E] + [D] | projection back |
 /// | `routing_transformer.centroids` | [H, c, E] | buffer: c unit vectors |
 public struct RoutingTransformer: Mixer {
-  /// The keys of `model.attention`.
+  /// The keys of `model.mixer`.
   public struct Configuration: Codable, Sendable {
     /// Clusters C; 0 for the root of the longest length.
     public var numClusters = 0

@@ -23,7 +23,7 @@ import Tensors
 /// | `decoder.{i}.{q,k,v,out}` | [D, D] + [D] | two MAB(X, X) |
 /// | `decoder.{i}.{norm1,norm2}` | [D] + [D] | |
 public struct SetTransformer: Architecture {
-  /// The keys of `model.attention`.
+  /// The keys of `model.mixer`.
   public struct Configuration: Codable, Sendable {
     /// Trained points of a layer, m, at least 1.
     public var numInducing = 32

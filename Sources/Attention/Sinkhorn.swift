@@ -25,7 +25,7 @@ import Tensors
 /// | `out` | [D, H E] + [D] | projection back |
 /// | `sinkhorn.net` | [H, E, n] | scores of n places for a block's mean key |
 public struct Sinkhorn: Mixer {
-  /// The keys of `model.attention`.
+  /// The keys of `model.mixer`.
   public struct Configuration: Codable, Sendable {
     /// Tokens of a block, b, at least 1; LRA has 50, and 64 for images.
     public var blockSize = 64

@@ -22,7 +22,7 @@ import Tensors
 /// | `out` | [D, H E] + [D] | projection back |
 /// | `skyformer.samples` | [m] | buffer: landmark is token ⌊number · length⌋ |
 public struct Skyformer: Mixer {
-  /// The keys of `model.attention`.
+  /// The keys of `model.mixer`.
   public struct Configuration: Codable, Sendable {
     /// Landmarks m, even, at least 2.
     public var numFeatures = 128

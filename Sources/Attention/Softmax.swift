@@ -14,7 +14,7 @@ import Tensors
 /// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
 /// | `out` | [D, H E] + [D] | projection back |
 public struct Softmax: Mixer {
-  /// The keys of `model.attention`.
+  /// The keys of `model.mixer`.
   public struct Configuration: Codable, Sendable {
     /// Queries at padding attend to all positions alike, as in LRA's code, which masks them too.
     public var uniformPaddedQueries = false

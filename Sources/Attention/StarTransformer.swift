@@ -21,7 +21,7 @@ import Tensors
 /// | `steps.{i}.{satellite,relay}.{q,k,v}` | [H E, D] + [H E] | of tokens, then of the relay |
 /// | `steps.{i}.{satellite,relay}.out` | [D, H E] + [D] | |
 public struct StarTransformer: Architecture {
-  /// The keys of `model.attention`.
+  /// The keys of `model.mixer`.
   public struct Configuration: Codable, Sendable {
     /// Layer norm of the tokens before each step.
     public var layerNorm = true

@@ -33,7 +33,7 @@ import Tensors
 /// | `synthesizer.random1` | [H, L, k] | `factorized_random`: R₁ |
 /// | `synthesizer.random2` | [H, k, L] | `factorized_random`: R₂ |
 public struct Synthesizer: Mixer {
-  /// The keys of `model.attention`.
+  /// The keys of `model.mixer`.
   public struct Configuration: Codable, Sendable {
     /// Parts of B joined by `+`, such as `dense+random`.
     public var synthesizerMode = "random"

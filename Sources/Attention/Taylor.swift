@@ -18,7 +18,7 @@ import Tensors
 /// | `{q,k,v}` | [H E, D] + [H E] | projections to heads |
 /// | `out` | [D, H E] + [D] | projection back |
 public struct Taylor: Mixer {
-  /// The keys of `model.attention`.
+  /// The keys of `model.mixer`.
   public struct Configuration: Codable, Sendable {
     /// Degree p of the polynomial, even, at least 2.
     public var degree = 2

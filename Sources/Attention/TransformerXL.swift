@@ -20,7 +20,7 @@ import Tensors
 /// | `transformer_xl.r.weight` | [H E, D] | W_r |
 /// | `transformer_xl.{u,w}` | [H, 1, E] | u and w |
 public struct TransformerXL: Mixer {
-  /// The keys of `model.attention`.
+  /// The keys of `model.mixer`.
   public struct Configuration: Codable, Sendable {
     /// Tokens of a segment, s, at least 1.
     public var segmentLength = 256

@@ -56,7 +56,7 @@ extension Recipe {
     configuration.recompute = train.recompute
     configuration.lowRank = model.lowRank
     configuration.lowRankInit = .init(rawValue: model.lowRankInit) ?? .random
-    configuration.attention = model.attention.compactMapValues(\.configurationValue)
+    configuration.mixer = model.mixer.compactMapValues(\.configurationValue)
     configuration.maxLength = data.maxLength
     let released = protocolName == "released" ? taskDescription?.releasedVocabularySize : nil
     configuration.vocabularySize =
@@ -73,8 +73,8 @@ extension Recipe {
   /// code. Unknown models and keys are left to `check`, which names them.
   mutating func completeAttention() {
     let defaults = (try? defaultKeys(of: model.modelType)) ?? [:]
-    model.attention.merge(defaults.mapValues(RecipeScalar.init)) { given, _ in given }
-    model.attention = model.attention.filter { key, value in
+    model.mixer.merge(defaults.mapValues(RecipeScalar.init)) { given, _ in given }
+    model.mixer = model.mixer.filter { key, value in
       value != .bool(false) || defaults[key] != .bool(false)
     }
   }

@@ -20,11 +20,11 @@ extension Recipe {
           .map { "\($0.0.dropFirst("init.".count)): \($0.1)" }
         text += "model:\n" + plain.map { "  \($0): \($1)\n" }.joined()
         text += "  init: {\(initial.joined(separator: ", "))}\n"
-        let keys = model.attention.sorted {
+        let keys = model.mixer.sorted {
           Array($0.key.utf8).lexicographicallyPrecedes($1.key.utf8)
         }
         let inner = keys.map { "\(RecipeScalar.text($0).yaml): \($1.yaml)" }
-        text += "  attention: {\(inner.joined(separator: ", "))}\n"
+        text += "  mixer: {\(inner.joined(separator: ", "))}\n"
       } else {
         text += "\(section): {" + pairs.map { "\($0): \($1)" }.joined(separator: ", ") + "}\n"
       }
@@ -36,15 +36,33 @@ extension Recipe {
   public var digest: Data { Data(SHA256.hash(data: Data(yaml.utf8))) }
 
   /// SHA-256 of the canonical YAML in hexadecimal.
-  public var digestText: String { digest.map { String(format: "%02x", $0) }.joined() }
+  public var digestText: String { Recipe.hex(digest) }
+
+  /// The same of the text as earlier versions wrote it, with `attention` for `mixer`.
+  var formerDigestText: String {
+    let text = yaml.replacing("\n  mixer: {", with: "\n  attention: {")
+    return Recipe.hex(Data(SHA256.hash(data: Data(text.utf8))))
+  }
+
+  /// Whether a digest, as a run keeps it, is this recipe's.
+  func isNamed(by digest: String) -> Bool { [digestText, formerDigestText].contains(digest) }
+
+  private static func hex(_ digest: Data) -> String {
+    digest.map { String(format: "%02x", $0) }.joined()
+  }
 
   /// Reads a complete recipe, as a run folder holds it.
   ///
-  /// - Parameter name: the file's name for messages.
+  /// - Parameters:
+  ///   - name: the file's name for messages.
+  ///   - note: hears of keys under the name that they had in an earlier version.
   /// - Throws: `malformed` when it is not YAML; `usage` with all mistakes: unknown, missing or
   ///   repeated keys, values of the wrong kind or range, sizes that do not fit each other.
-  public init(yaml text: String, name: String = "recipe.yaml") throws {
+  public init(
+    yaml text: String, name: String = "recipe.yaml", note: (String) -> Void = { _ in }
+  ) throws {
     let overlay = RecipeOverlay(try Recipe.compose(text, name: name))
+    Recipe.notes(overlay.formerNames, path: name).forEach(note)
     var problems = overlay.problems
     self.init()
     let wrong = apply(overlay)
@@ -61,12 +79,12 @@ extension Recipe {
   mutating func apply(_ overlay: RecipeOverlay) -> [RecipeProblem] {
     var problems: [RecipeProblem] = []
     for (key, value) in overlay.entries {
-      if key.hasPrefix("model.attention.") {
-        let name = String(key.dropFirst("model.attention.".count))
+      if key.hasPrefix("model.mixer.") {
+        let name = String(key.dropFirst("model.mixer.".count))
         if let number = value.number, !number.isFinite {
           problems.append(.wrong(key, must: "a finite number", found: value.yaml))
         } else {
-          model.attention[name] = value
+          model.mixer[name] = value
         }
       } else if let field = Recipe.fields.first(where: { $0.path == key }) {
         if let must = field.store(value, &self) {
@@ -127,12 +145,12 @@ extension Recipe {
       let (a, b) = (field.load(self).yaml, field.load(now).yaml)
       if a != b { lines.append("\(field.path): \(a), now \(b)") }
     }
-    let names = Set(model.attention.keys).union(now.model.attention.keys)
+    let names = Set(model.mixer.keys).union(now.model.mixer.keys)
     for name in names.sorted(by: { Array($0.utf8).lexicographicallyPrecedes($1.utf8) }) {
       let (a, b) = (
-        model.attention[name]?.yaml ?? "unset", now.model.attention[name]?.yaml ?? "unset"
+        model.mixer[name]?.yaml ?? "unset", now.model.mixer[name]?.yaml ?? "unset"
       )
-      if a != b { lines.append("model.attention.\(name): \(a), now \(b)") }
+      if a != b { lines.append("model.mixer.\(name): \(a), now \(b)") }
     }
     return lines
   }

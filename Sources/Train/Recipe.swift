@@ -96,7 +96,7 @@ public struct Recipe: Codable, Sendable, Equatable {
     /// Where weights begin.
     public var initial = ModelConfiguration.Initial()
     /// The mechanism's own keys, such as `block_size`; the mechanism checks them.
-    public var attention: [String: RecipeScalar] = [:]
+    public var mixer: [String: RecipeScalar] = [:]
   }
 
   /// How long, with which batches and in which precision.

@@ -220,7 +220,7 @@ extension Recipe {
   /// The tasks of the Long Range Arena.
   public static let tasks = TaskDescription.benchmark.map(\.name)
 
-  /// Every key in the order of the YAML form; `model.attention` comes last in its section.
+  /// Every key in the order of the YAML form; `model.mixer` comes last in its section.
   static let fields: [RecipeField] = [
     .name("protocol", \.protocolName),
     .name("task", \.task),

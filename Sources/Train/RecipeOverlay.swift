@@ -6,6 +6,8 @@ struct RecipeOverlay: Sendable, Equatable {
   var entries: [(key: String, value: RecipeScalar)] = []
   /// The mistakes that were met on the way.
   var problems: [RecipeProblem] = []
+  /// Keys that were met under the name of an earlier version, `model.attention`.
+  var formerNames: [String] = []
 
   static func == (a: RecipeOverlay, b: RecipeOverlay) -> Bool {
     a.problems == b.problems && a.entries.map(\.key) == b.entries.map(\.key)
@@ -42,7 +44,12 @@ struct RecipeOverlay: Sendable, Equatable {
     }
   }
 
-  private mutating func add(_ node: Node, _ path: String) {
+  private mutating func add(_ node: Node, _ given: String) {
+    var path = given
+    for (former, name) in Recipe.renamed where given == former || given.hasPrefix("\(former).") {
+      path = name + given.dropFirst(former.count)
+      if !formerNames.contains(former) { formerNames.append(former) }
+    }
     switch node {
     case .mapping(let mapping):
       guard path.isEmpty || Recipe.isSection(path) else {
@@ -94,8 +101,18 @@ extension Recipe {
   /// The keys of a recipe that hold other keys.
   static let sections = ["data", "model", "train", "optimizer", "schedule", "eval"]
 
+  /// Names that keys had in earlier versions, with today's.
+  static let renamed = ["model.attention": "model.mixer"]
+
+  /// What is said of keys that a text has under an earlier version's name.
+  static func notes(_ formerNames: [String], path: String?) -> [String] {
+    formerNames.map { name in
+      (path.map { "\($0): " } ?? "") + "\(name) is called \(renamed[name] ?? name) now"
+    }
+  }
+
   /// The keys of sections that hold other keys.
-  static let innerSections = ["model.attention", "model.init"]
+  static let innerSections = ["model.mixer", "model.init"]
 
   private static let known = Set(fields.map(\.path))
 
@@ -107,7 +124,7 @@ extension Recipe {
   /// Whether a key holds a value; the mechanism's own keys are checked by the mechanism.
   static func isKnown(_ key: String) -> Bool {
     known.contains(key)
-      || key.hasPrefix("model.attention.") && key.split(separator: ".").count == 3
+      || key.hasPrefix("model.mixer.") && key.split(separator: ".").count == 3
   }
 
   /// What is wrong with a key that got something which is no value.

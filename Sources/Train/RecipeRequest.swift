@@ -57,13 +57,16 @@ public struct RecipeRequest: Sendable {
 
   /// The complete recipe.
   ///
+  /// - Parameter note: hears of keys under the name that they had in an earlier version.
   /// - Throws: `usage` with all mistakes at once, `malformed` when a file is not YAML, `failure`
   ///   when it cannot be read.
-  public func resolve() throws -> Recipe {
+  public func resolve(note: (String) -> Void = { _ in }) throws -> Recipe {
     let file = try recipeFile()
     let overlay = RecipeOverlay(file)
     let chosen = RecipeRequest.overlay(of: settings)
     var problems = overlay.problems + chosen.problems
+    Recipe.notes(overlay.formerNames, path: self.recipe).forEach(note)
+    Recipe.notes(chosen.formerNames, path: nil).forEach(note)
     let base =
       chosen["protocol"]?.text ?? (file == nil ? recipe : overlay["protocol"]?.text ?? "small")
     let model =
@@ -125,6 +128,7 @@ public struct RecipeRequest: Sendable {
     settings.reduce(into: RecipeOverlay(nil)) { all, setting in
       let one = RecipeOverlay(setting: setting)
       all.entries += one.entries
+      all.formerNames = (all.formerNames + one.formerNames).uniqued()
       all.problems += one.problems
     }
   }

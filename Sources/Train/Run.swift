@@ -11,10 +11,11 @@ public struct Run {
 
   /// Opens a run by its folder.
   ///
+  /// - Parameter note: hears of keys under the name that they had in an earlier version.
   /// - Throws: `usage` when the folder holds no recipe.
-  public init(_ path: String) throws {
+  public init(_ path: String, note: (String) -> Void = { _ in }) throws {
     folder = try RunFolder.open(path)
-    recipe = try folder.recipe()
+    recipe = try folder.recipe(note: note)
     if RunIdentity.read(folder)?.isIndexed == false { folder.index() }
   }
 

@@ -34,6 +34,18 @@ public struct RunFolder: Sendable, Equatable {
     return (try? plain.resolve()) == recipe ? name : "\(name)-\(recipe.digestText.prefix(6))"
   }
 
+  /// The folder of a recipe's run, whether there is one or not; an earlier version named some otherwise.
+  ///
+  /// - Parameter parent: the folder of runs.
+  public static func of(_ recipe: Recipe, under parent: String) -> RunFolder {
+    let name = name(of: recipe)
+    let folder = RunFolder(path: "\(parent)/\(name)")
+    let digits = (recipe.digestText.prefix(6), recipe.formerDigestText.prefix(6))
+    let former = RunFolder(path: "\(parent)/\(name.replacing(digits.0, with: digits.1))")
+    let isThere = FileManager.default.fileExists(atPath:)
+    return !isThere(folder.path) && isThere(former.recipePath) ? former : folder
+  }
+
   /// Makes the folder of a run, or finds it when the same recipe made it.
   ///
   /// - Parameters:
@@ -44,7 +56,7 @@ public struct RunFolder: Sendable, Equatable {
   public static func make(
     for recipe: Recipe, under parent: String = "runs", name: String? = nil
   ) throws -> (folder: RunFolder, isNew: Bool) {
-    let folder = RunFolder(path: "\(parent)/\(name ?? self.name(of: recipe))")
+    let folder = name.map { RunFolder(path: "\(parent)/\($0)") } ?? of(recipe, under: parent)
     if FileManager.default.fileExists(atPath: folder.recipePath) {
       let old = try folder.recipe()
       guard old.digest == recipe.digest else {
@@ -71,12 +83,13 @@ public struct RunFolder: Sendable, Equatable {
 
   /// The recipe that the run was made with, and what has changed in it that may change.
   ///
+  /// - Parameter note: hears of keys under the name that they had in an earlier version.
   /// - Throws: `configurationDiffers` when the file was edited.
-  public func recipe() throws -> Recipe {
+  public func recipe(note: (String) -> Void = { _ in }) throws -> Recipe {
     guard let bytes = FileManager.default.contents(atPath: recipePath),
       let text = String(data: bytes, encoding: .utf8)
     else { throw TrainError.notARun(path) }
-    let recipe = try Recipe(yaml: text, name: recipePath)
+    let recipe = try Recipe(yaml: text, name: recipePath, note: note)
     if let identity = RunIdentity.read(self) {
       try recipe.requireUnedited(identity, text, path: recipePath)
     }

@@ -162,7 +162,7 @@ public struct Sweep: Sendable {
           Trial(
             task: choice.task, dataset: recipe.data.dataset, model: model, seed: seed,
             point: point, recipe: recipe,
-            folder: RunFolder(path: "\(request.out)/\(RunFolder.name(of: recipe))")))
+            folder: RunFolder.of(recipe, under: request.out)))
       }
     }
     return trials

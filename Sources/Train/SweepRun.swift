@@ -59,11 +59,11 @@ extension Sweep.Trial {
   public func status() -> SweepRun {
     var run = SweepRun(
       task: task, model: model, seed: seed, state: .waiting, settings: point, run: folder.path)
-    if let result = RunResult.read(folder), result.recipeDigest == recipe.digestText {
+    if let result = RunResult.read(folder), recipe.isNamed(by: result.recipeDigest) {
       run.state = result.state == .plateau ? .plateau : .finished
       run.validation = result.best.validation
       run.test = result.best.test
-    } else if let failure = RunFailure.read(folder), failure.recipeDigest == recipe.digestText {
+    } else if let failure = RunFailure.read(folder), recipe.isNamed(by: failure.recipeDigest) {
       run.state = failure.state
       run.message = failure.message
     } else if !folder.checkpointSteps().isEmpty {

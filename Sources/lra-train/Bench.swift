@@ -119,7 +119,7 @@ struct Bench: ParsableCommand {
     request.settings =
       ["train.accumulate=1"] + settings
       + ["data.max_length=\(sizes[0])", "train.batch_size=\(batch)"]
-    let resolved = try request.resolve()
+    let resolved = try request.resolve(note: Terminal.err)
     try resolved.check()
     let device = try place.start()
     let found = try Benchmark(resolved, steps: steps).run(device: device)

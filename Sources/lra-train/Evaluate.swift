@@ -37,7 +37,7 @@ struct Evaluate: ParsableCommand {
   @OptionGroup var batches: BatchOptions
 
   func run() throws {
-    let found = try Run(folder)
+    let found = try Run(folder, note: Terminal.err)
     let database = try found.database(common.namedDatabase)
     let device = try place.start()
     let report = try found.evaluate(

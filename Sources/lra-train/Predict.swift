@@ -21,7 +21,7 @@ struct Predict: ParsableCommand {
 
   func run() throws {
     if dryRun { return try printPlan() }
-    let found = try Run(folder)
+    let found = try Run(folder, note: Terminal.err)
     let database = try found.database(common.namedDatabase)
     let device = try place.start()
     let prediction = try found.predict(

@@ -20,7 +20,7 @@ struct Resume: ParsableCommand {
     if dryRun { return try printPlan(Run(folder)) }
     let (device, group) = try place.join()
     let found = try group.firstAlone {
-      let found = try Run(folder)
+      let found = try Run(folder, note: Terminal.err)
       let wanted = steps ?? found.recipe.train.numTrainSteps
       return wanted == found.recipe.train.numTrainSteps ? found : try found.extended(to: wanted)
     }

@@ -21,7 +21,7 @@ struct Span: ParsableCommand {
   @Option(help: "best, last or a step.") var checkpoint = "best"
 
   func run() throws {
-    let found = try Run(folder)
+    let found = try Run(folder, note: Terminal.err)
     let database = try found.database(common.namedDatabase)
     let device = try place.start()
     let report = try found.span(

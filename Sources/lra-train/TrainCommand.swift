@@ -41,7 +41,7 @@ struct TrainCommand: ParsableCommand {
     request.seed = seed
     request.precision = precision
     request.settings = settings
-    let resolved = try request.resolve()
+    let resolved = try request.resolve(note: Terminal.err)
     try resolved.check()
     if dryRun { return try printPlan(resolved) }
     let (device, group) = try place.join()
@@ -56,7 +56,7 @@ struct TrainCommand: ParsableCommand {
   }
 
   private func printPlan(_ recipe: Recipe) throws {
-    let folder = "\(out)/\(RunFolder.name(of: recipe))"
+    let folder = RunFolder.of(recipe, under: out).path
     if common.json {
       struct Plan: Encodable {
         let run: String

@@ -40,7 +40,7 @@ struct ArchitectureCase: CustomTestStringConvertible, Sendable {
     var model = ModelConfiguration()
     (model.embDim, model.qkvDim, model.mlpDim, model.numHeads) = (8, 8, 12, 2)
     (model.maxLength, model.modelType, model.causal) = (40, entry.mechanism.name, causal)
-    model.attention = keys
+    model.mixer = keys
     change(&model)
     return model
   }
@@ -233,7 +233,7 @@ struct ArchitectureCase: CustomTestStringConvertible, Sendable {
       model.causal = mechanism.directions == [.causal]
       if mechanism.name == "compressive_transformer" {
         // Its convolution learns when something leaves the memory.
-        model.attention = ["segment_length": .integer(4), "memory_length": .integer(4)]
+        model.mixer = ["segment_length": .integer(4), "memory_length": .integer(4)]
       }
       let classifier = try Classifier(model, key: RandomKey(seed: 0))
       let names = classifier.parameters.map(\.name)
@@ -248,7 +248,7 @@ struct ArchitectureCase: CustomTestStringConvertible, Sendable {
         if named.name.hasPrefix("blocks.1.attn.luna.norm") { continue }
         #expect(named.parameter.value.gradient != nil, "\(mechanism.name) \(named.name)")
       }
-      model.attention = ["no_such_key": .integer(1)]
+      model.mixer = ["no_such_key": .integer(1)]
       #expect(throws: AttentionError.self) { try Classifier.check(model) }
     }
   }

@@ -208,8 +208,8 @@ private let sequence = (0..<61).map { 1 + ($0 * 7 + 3) % 15 }
       message { try Classifier.check(model { $0.modelType = "transformr" }) }
         == "model transformr is unknown")
     #expect(
-      message { try Classifier.check(model { $0.attention = ["blok": .integer(3)] }) }
-        == "recipe key model.attention.blok is unknown to transformer")
+      message { try Classifier.check(model { $0.mixer = ["blok": .integer(3)] }) }
+        == "recipe key model.mixer.blok is unknown to transformer")
     #expect(
       message { try Classifier.check(model { ($0.modelType, $0.causal) = ("linformer", true) }) }
         == "linformer cannot be causal")

@@ -23,7 +23,7 @@ import Testing
     let (name, keys) = Self.cases[index]
     var model = ModelConfiguration()
     (model.embDim, model.qkvDim, model.numHeads, model.maxLength) = (24, 24, 2, 90)
-    (model.modelType, model.attention, model.causal) = (name, keys, causal)
+    (model.modelType, model.mixer, model.causal) = (name, keys, causal)
     model.attentionDropoutRate = 0.2
     return try Attention.mixer(named: name).build(model, RandomKey(seed: 7))
   }

@@ -19,7 +19,7 @@ import Testing
   private func model(_ name: String, _ keys: [String: ConfigurationValue]) -> ModelConfiguration {
     var model = ModelConfiguration()
     (model.embDim, model.qkvDim, model.numHeads, model.maxLength) = (8, 8, 2, 13)
-    (model.modelType, model.attention, model.qkvBias) = (name, keys, false)
+    (model.modelType, model.mixer, model.qkvBias) = (name, keys, false)
     return model
   }
 

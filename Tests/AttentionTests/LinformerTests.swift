@@ -9,7 +9,7 @@ import Testing
     var model = ModelConfiguration()
     (model.embDim, model.qkvDim, model.numHeads) = (16, 16, 2)
     model.maxLength = maxLength
-    model.attention = ["low_rank_features": .integer(maxLength)]
+    model.mixer = ["low_rank_features": .integer(maxLength)]
     return model
   }
 
@@ -103,7 +103,7 @@ import Testing
     (configuration.modelType, configuration.embDim) = ("linformer", 16)
     let build = { (shared: Bool, recompute: Bool) in
       configuration.recompute = recompute
-      configuration.attention = [
+      configuration.mixer = [
         "low_rank_features": .integer(4), "per_head": .bool(true),
         "shared_by_layers": .bool(shared),
       ]
@@ -154,13 +154,13 @@ import Testing
   func badConfiguration() {
     var configuration = model(maxLength: 8)
     configuration.modelType = "linformer"
-    configuration.attention = ["low_rank_features": .integer(0)]
+    configuration.mixer = ["low_rank_features": .integer(0)]
     #expect(throws: AttentionError.self) {
       try Classifier(configuration, key: RandomKey(seed: 0))
     }
-    configuration.attention = ["k": .integer(4)]
+    configuration.mixer = ["k": .integer(4)]
     #expect(throws: AttentionError.self) { try Classifier.check(configuration) }
-    configuration.attention = [:]
+    configuration.mixer = [:]
     configuration.causal = true
     #expect(throws: AttentionError.self) { try Classifier.check(configuration) }
   }

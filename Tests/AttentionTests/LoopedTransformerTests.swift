@@ -8,7 +8,7 @@ import Testing
     var model = ModelConfiguration()
     (model.modelType, model.embDim, model.qkvDim, model.mlpDim) = ("looped", 16, 16, 24)
     (model.numLayers, model.maxLength) = (layers, 30)
-    model.attention = ["loops": .integer(loops)]
+    model.mixer = ["loops": .integer(loops)]
     return model
   }
 
@@ -17,7 +17,7 @@ import Testing
   @Test("one loop is the standard encoder, bit for bit")
   func oneLoop() throws {
     var standard = model(1)
-    (standard.modelType, standard.attention) = ("transformer", [:])
+    (standard.modelType, standard.mixer) = ("transformer", [:])
     let context = try Inputs.context([13], 13)
     let found = try Classifier(model(1), key: RandomKey(seed: 0))(.from(ids, [1, 13]), context)
     let expected = try Classifier(standard, key: RandomKey(seed: 0))(.from(ids, [1, 13]), context)
@@ -50,9 +50,9 @@ import Testing
   func badConfiguration() {
     #expect(throws: AttentionError.self) { try Classifier(model(0), key: RandomKey(seed: 0)) }
     var other = model(2)
-    other.attention["mixer"] = .string("nothing")
+    other.mixer["mixer"] = .string("nothing")
     #expect(throws: AttentionError.self) { try Classifier(other, key: RandomKey(seed: 0)) }
-    other.attention["mixer"] = .string("linformer")
+    other.mixer["mixer"] = .string("linformer")
     other.causal = true
     #expect(throws: AttentionError.self) { try Classifier(other, key: RandomKey(seed: 0)) }
   }

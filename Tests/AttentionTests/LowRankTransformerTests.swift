@@ -8,7 +8,7 @@ import Testing
     var model = ModelConfiguration()
     (model.modelType, model.embDim, model.qkvDim, model.mlpDim) = ("low_rank", 16, 16, 24)
     model.maxLength = 30
-    model.attention = ["rank": .integer(rank), "from_dense": .bool(fromDense)]
+    model.mixer = ["rank": .integer(rank), "from_dense": .bool(fromDense)]
     return model
   }
 
@@ -96,7 +96,7 @@ import Testing
   @Test("it is the transformer with its linear layers factored, under names of its own")
   func standard() throws {
     var plain = model(1)
-    (plain.modelType, plain.attention) = ("transformer", [:])
+    (plain.modelType, plain.mixer) = ("transformer", [:])
     for (rank, fromDense) in [(3, false), (3, true), (40, false)] {
       (plain.lowRank, plain.lowRankInit) = (rank, fromDense ? .svd : .random)
       let reference = try Classifier(plain, key: RandomKey(seed: 0))
@@ -114,7 +114,7 @@ import Testing
   @Test("rotary positions turn factored queries and keys too")
   func rotary() throws {
     var rotary = model(1)
-    (rotary.modelType, rotary.attention, rotary.position) = ("transformer", [:], .rotary)
+    (rotary.modelType, rotary.mixer, rotary.position) = ("transformer", [:], .rotary)
     let classifier = try Classifier(rotary, key: RandomKey(seed: 0))
     let whole = try logits(classifier)
     for layer in classifier.parameters.compactMap(\.layer) where layer.weight.value.count == 256 {
@@ -135,7 +135,7 @@ import Testing
       .filter { $0.name.hasSuffix(".v.weight") }.map { try $0.parameter.value.floats() }
     #expect(drawn.count == 12 && Set(drawn).count == 12)
     var plain = model(1)
-    (plain.modelType, plain.attention) = ("transformer", [:])
+    (plain.modelType, plain.mixer) = ("transformer", [:])
     var thin = plain
     (thin.lowRank, thin.lowRankInit) = (5, .svd)
     for (whole, factored) in [(model(40), model(5, fromDense: true)), (plain, thin)] {

@@ -97,7 +97,7 @@ import Testing
   func model() throws {
     var model = ModelConfiguration()
     (model.modelType, model.embDim, model.qkvDim, model.maxLength) = ("luna", 16, 16, 30)
-    model.attention = ["projected_length": .integer(4)]
+    model.mixer = ["projected_length": .integer(4)]
     let classifier = try Classifier(model, key: RandomKey(seed: 0))
     let names = classifier.parameters.map(\.name)
     #expect(names.filter { $0.hasSuffix("luna.memory") } == ["blocks.0.attn.luna.memory"])

@@ -184,7 +184,7 @@ import Testing
     (model.embDim, model.qkvDim, model.numHeads) = (8, 8, 2)
     for name in ["performer", "performer_relu", "linear"] {
       let run = { (released: Bool, context: Context) throws -> [Float] in
-        model.attention = released ? ["attended_padding": .bool(true)] : [:]
+        model.mixer = released ? ["attended_padding": .bool(true)] : [:]
         let entry = try Attention.mixer(named: name)
         let layer = try entry.build(model, RandomKey(seed: 0))
         return try layer.callAsFunction(x, context, layer: 0).floats()

@@ -66,7 +66,7 @@ struct MixerCase: CustomTestStringConvertible, Sendable {
     (model.embDim, model.qkvDim, model.mlpDim, model.numHeads) = (width, width, width, 2)
     model.maxLength = maxLength
     model.modelType = entry.mechanism.name
-    model.attention = keys
+    model.mixer = keys
     model.causal = causal
     return model
   }

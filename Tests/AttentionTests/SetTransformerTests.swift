@@ -81,7 +81,7 @@ import Testing
     var model = ModelConfiguration()
     (model.embDim, model.position, model.maxLength) = (8, .none, 40)
     model.modelType = "set_transformer"
-    model.attention = ["num_inducing": .integer(3)]
+    model.mixer = ["num_inducing": .integer(3)]
     let encoder = try EncoderChoice("set_transformer").build(model, RandomKey(seed: 0))
     for named in encoder.parameters { try named.parameter.convert(to: .float64) }
     let row = (0..<9).map { Int64(1 + $0 * 4 % 15) }

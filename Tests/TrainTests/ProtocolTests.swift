@@ -122,7 +122,7 @@ struct ProtocolTests {
 
   @Test("a model that this machine cannot hold is refused in words")
   func memory() throws {
-    let dense = ["train.accumulate=1", "model.attention.synthesizer_mode=factorized_dense"]
+    let dense = ["train.accumulate=1", "model.mixer.synthesizer_mode=factorized_dense"]
     let recipe = try Self.recipe("paper", "pathx", "synthesizer", dense)
     let error = #expect(throws: TrainError.self) { try recipe.requireMemory(on: .cpu) }
     let words = #"synthesizer holds matrices of 16 384 x 16 384, at least "#

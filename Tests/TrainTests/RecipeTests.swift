@@ -31,7 +31,7 @@ import Testing
           tied_weights: false
           causal: false
           init: {linear: torch, token_deviation: 0.02, position_deviation: 0.02}
-          attention: {}
+          mixer: {}
         train: {num_train_steps: 5000, batch_size: 32, accumulate: 4, random_seed: 0, \
         precision: float32, recompute: false}
         optimizer: {name: adamw, learning_rate: 1.0e-4, beta1: 0.9, beta2: 0.999, eps: 1.0e-6, \
@@ -102,8 +102,8 @@ import Testing
     request.seed = 3
     request.dataset = .init(name: "listops-64", maxLength: 64, named: false)
     request.settings = [
-      "train.batch_size=16", "model.attention.block_size=64", "optimizer.learning_rate=3e-4",
-      "model.attention.kind='softmax, exact: yes'", "model.attention={num_random: 3, rate: 1e-9}",
+      "train.batch_size=16", "model.mixer.block_size=64", "optimizer.learning_rate=3e-4",
+      "model.mixer.kind='softmax, exact: yes'", "model.mixer={num_random: 3, rate: 1e-9}",
       "optimizer.no_decay=[bias, norm, embedding]", "optimizer.grad_clip_norm=1",
       "eval.num_eval_examples=500", "schedule.factors=constant*rsqrt_decay",
       "optimizer.eps=0.00000012345678901234567",
@@ -112,9 +112,9 @@ import Testing
     #expect(recipe.model.modelType == "bigbird" && recipe.train.randomSeed == 3)
     #expect(recipe.train.batchSize == 16 && recipe.optimizer.learningRate == 3e-4)
     #expect(recipe.data.dataset == "listops-64" && recipe.data.maxLength == 64)
-    #expect(recipe.model.attention["block_size"] == .int(64))
-    #expect(recipe.model.attention["kind"] == .text("softmax, exact: yes"))
-    #expect(recipe.model.attention["num_random"] == .int(3))
+    #expect(recipe.model.mixer["block_size"] == .int(64))
+    #expect(recipe.model.mixer["kind"] == .text("softmax, exact: yes"))
+    #expect(recipe.model.mixer["num_random"] == .int(3))
     #expect(recipe.optimizer.noDecay == ["norm", "bias", "embedding"])
     #expect(recipe.optimizer.gradClipNorm == 1 && recipe.eval.numEvalExamples == 500)
     #expect(recipe.schedule.factors == "constant * rsqrt_decay")
@@ -123,7 +123,7 @@ import Testing
       #"block_size: 64, kind: "softmax, exact: yes", num_rand_blocks: 3, num_random: 3"#,
       "random_within: 0, rate: 1.0e-9"
     )
-    #expect(recipe.yaml.contains("attention: {\(given), \(rest)}"))
+    #expect(recipe.yaml.contains("mixer: {\(given), \(rest)}"))
   }
 
   @Test("a resolved recipe has all of the model's own keys, so that the model can be built from it")
@@ -132,12 +132,12 @@ import Testing
       var request = RecipeRequest(task: "text")
       request.model = mechanism.name
       request.recipe = "modern"  // which changes no flag of a mechanism
-      request.settings = mechanism.name == "local" ? ["model.attention.block_size=9"] : []
+      request.settings = mechanism.name == "local" ? ["model.mixer.block_size=9"] : []
       let recipe = try request.resolve()
       let defaults = try defaultKeys(of: mechanism.name)
       // Flags that are off are left out.
       let written = defaults.filter { $0.value != .bool(false) }
-      #expect(recipe.model.attention.keys.sorted() == written.keys.sorted())
+      #expect(recipe.model.mixer.keys.sorted() == written.keys.sorted())
       if mechanism.name == "local" {
         #expect(recipe.yaml.contains("block_size: 9, blocks_after: 0, blocks_before: 0"))
       }
@@ -284,10 +284,10 @@ import Testing
   func differences() throws {
     var now = Recipe()
     now.train.batchSize = 16
-    now.model.attention["block_size"] = .int(64)
+    now.model.mixer["block_size"] = .int(64)
     #expect(
       Recipe().differences(to: now)
-        == ["train.batch_size: 32, now 16", "model.attention.block_size: unset, now 64"])
+        == ["train.batch_size: 32, now 16", "model.mixer.block_size: unset, now 64"])
     let error = #expect(throws: TrainError.self) {
       try Recipe().requireEqual(to: now, path: "runs/a")
     }
@@ -296,7 +296,7 @@ import Testing
       error?.message == """
         runs/a was trained with another recipe:
           train.batch_size: 32, now 16
-          model.attention.block_size: unset, now 64
+          model.mixer.block_size: unset, now 64
         """)
   }
 

@@ -37,7 +37,7 @@ import Testing
         let sizes = [
           model.numLayers, model.numHeads, model.embDim, model.qkvDim, model.mlpDim,
         ].map(String.init).joined(separator: "/")
-        let block = model.attention["block_size"]?.int.map { " \($0)" } ?? ""
+        let block = model.mixer["block_size"]?.int.map { " \($0)" } ?? ""
         let found = "\(sizes) \(model.classifierPool) \(model.dropoutRate)\(block)"
         #expect(found == row, "\(task) \(name)")
         #expect(recipe.data.blackIsPadding && recipe.data.padding == "max_length")
@@ -72,21 +72,21 @@ import Testing
       for (name, keys) in expected {
         let recipe = try released(task, name)
         for (key, value) in keys {
-          #expect(recipe.model.attention[key] == value, "\(task) \(name) \(key)")
+          #expect(recipe.model.mixer[key] == value, "\(task) \(name) \(key)")
         }
         if ["reformer", "bigbird"].contains(name) {
           #expect(recipe.model.attentionDropoutRate == 0)
         }
       }
       let kernel = task == "listops" ? "softmax" : "relu"
-      #expect(try released(task, "performer").model.attention["kernel"] == .text(kernel))
+      #expect(try released(task, "performer").model.mixer["kernel"] == .text(kernel))
       // The open first token is the CLS vector or, in pairs, the first byte.
       let sparse = try released(task, "sparse_transformer")
       let open = ["listops", "text", "retrieval", "image"].contains(task)
-      #expect(sparse.model.attention["open_first_token"] == (open ? .bool(true) : nil))
+      #expect(sparse.model.mixer["open_first_token"] == (open ? .bool(true) : nil))
       #expect(open == ["CLS", "FIRST"].contains(sparse.model.classifierPool))
     }
-    let performer = try released("listops", "performer").model.attention
+    let performer = try released("listops", "performer").model.mixer
     #expect(performer["nb_features"] == .int(2) && performer["haar"] == .bool(false))
   }
 

@@ -15,7 +15,7 @@ struct StepEffectsTests {
       $0.train.accumulate = parts
       $0.optimizer.eps = 1e-3
       $0.model.modelType = model
-      $0.model.attention = keys
+      $0.model.mixer = keys
       change(&$0)
     }
   }

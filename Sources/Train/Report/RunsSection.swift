@@ -107,13 +107,13 @@ extension Recipe {
       let value = field.load(self)
       if value != field.load(plain) { words += ["--set", "\(field.path)=\(value.yaml)"] }
     }
-    for (name, value) in model.attention.sorted(by: { $0.key < $1.key })
-    where plain.model.attention[name] != value {
-      words += ["--set", "model.attention.\(name)=\(value.yaml)"]
+    for (name, value) in model.mixer.sorted(by: { $0.key < $1.key })
+    where plain.model.mixer[name] != value {
+      words += ["--set", "model.mixer.\(name)=\(value.yaml)"]
     }
     // A flag that is off is left out of a recipe; the protocol may have it on.
-    for name in plain.model.attention.keys.sorted() where model.attention[name] == nil {
-      words += ["--set", "model.attention.\(name)=false"]
+    for name in plain.model.mixer.keys.sorted() where model.mixer[name] == nil {
+      words += ["--set", "model.mixer.\(name)=false"]
     }
     return words
   }

@@ -184,7 +184,7 @@ extension ReproductionPlan.Row {
       own.train.randomSeed = seed
       return Sweep.Trial(
         task: part.task, dataset: dataset.name, model: value.model, seed: seed, point: settings,
-        recipe: own, folder: RunFolder(path: "\(request.out)/\(RunFolder.name(of: own))"))
+        recipe: own, folder: RunFolder.of(own, under: request.out))
     }
     digest = found.digest
     facts = ReproductionRow.Facts(

@@ -119,9 +119,9 @@ struct TrainErrorTests {
         + "skyformer, informer, taylor, set_transformer, star_transformer, low_rank, rwkv, looped\n"
     )
     try expect(
-      folder, ["--set", "model.attention.block=3"], exit: 64,
+      folder, ["--set", "model.mixer.block=3"], exit: 64,
       """
-      error: recipe key model.attention.block is unknown to transformer
+      error: recipe key model.mixer.block is unknown to transformer
       its keys: uniform_padded_queries
 
       """)

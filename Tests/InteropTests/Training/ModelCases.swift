@@ -26,7 +26,7 @@ struct ModelCase: CustomStringConvertible {
       let settings = words.dropFirst(3).map { setting in
         if setting.hasPrefix("m.") { return "model." + setting.dropFirst(2) }
         let key = setting.prefix { $0 != "=" }
-        return key.contains(".") ? setting : "model.attention." + setting
+        return key.contains(".") ? setting : "model.mixer." + setting
       }
       if words[0] == "all" {
         common = settings

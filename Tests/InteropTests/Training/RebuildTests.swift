@@ -84,7 +84,7 @@ struct RebuildTests {
   /// Whether a tensor is in a checkpoint though the model does not read it.
   private func isUnused(_ name: String, in one: ModelCase) -> Bool {
     // As in LRA's code, which has the projections of global tokens, but no global tokens.
-    one.settings.contains("model.attention.global_tokens=0") && name.contains("_global.")
+    one.settings.contains("model.mixer.global_tokens=0") && name.contains("_global.")
   }
 
   /// Whether a tensor is read, but no value of it can change a result.

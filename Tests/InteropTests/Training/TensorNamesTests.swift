@@ -128,7 +128,7 @@ struct TensorNamesTests {
       let model = try one.recipe().modelConfiguration
       var page = one.model
       // The page of a looped transformer is that of the mechanism in it.
-      if case .string(let mixer) = model.attention["mixer"] { page = mixer }
+      if case .string(let mixer) = model.mixer["mixer"] { page = mixer }
       let own = try DocumentedTensor.read(DocumentedTensor.file(of: page))
       let standard = own.allSatisfy { $0.name.hasPrefix("blocks.") }
       let whole = head + own + (standard ? encoder : [])

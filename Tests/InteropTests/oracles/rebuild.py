@@ -74,13 +74,13 @@ def vector(w, ids, model, positions, padded):
         feature = np.arange(width)
         angle = np.arange(length)[:, None] / 10000.0 ** (feature // 2 * 2 / width)
         x = x + np.where(feature % 2, np.cos(angle), np.sin(angle))
-    example = Example(model, Keys(model["attention"]), positions, padded)
+    example = Example(model, Keys(model["mixer"]), positions, padded)
     name = model["model_type"]
     if name in ARCHITECTURES:
         x = ARCHITECTURES[name](w, x, example)
     elif name == "looped":
-        inner = model["attention"]["mixer"]
-        example.keys = Keys({**model["attention"], **DEFAULTS.get(inner, {})})
+        inner = model["mixer"]["mixer"]
+        example.keys = Keys({**model["mixer"], **DEFAULTS.get(inner, {})})
         x = architectures.looped(w, x, example, MIXERS[inner])
     else:
         x = architectures.standard(w, x, example, MIXERS[name])
