@@ -12,12 +12,10 @@ public protocol Encoder: Module {
 /// An encoder of its own form, where a mechanism in the standard encoder will not do.
 public protocol Architecture: Encoder {
   /// Its own keys in a recipe, with defaults.
-  associatedtype Configuration: Codable & Sendable
+  associatedtype Configuration: ModelKeys
 
   /// Its line in the list of models.
   static var mechanism: Mechanism { get }
-  /// The keys' defaults.
-  static var defaults: Configuration { get }
   /// Whether it is made of blocks that can be run again in the backward pass.
   static var recomputes: Bool { get }
 
@@ -34,7 +32,7 @@ extension Architecture {
 public struct ArchitectureEntry: Sendable {
   /// Its line in the list of models.
   public let mechanism: Mechanism
-  let keys: @Sendable () throws -> [String: ConfigurationValue]
+  let keys: [ModelKeyDescription]
   let build: @Sendable (ModelConfiguration, RandomKey) throws -> any Encoder
   let check: @Sendable ([String: ConfigurationValue]) throws -> Void
   let recomputes: Bool
@@ -43,12 +41,11 @@ public struct ArchitectureEntry: Sendable {
     let mechanism = kind.mechanism
     self.mechanism = mechanism
     recomputes = kind.recomputes
-    keys = { try values(Kind.defaults) }
+    keys = Kind.Configuration.descriptions
     build = { model, key in
-      try Kind(
-        configuration(mechanism.name, Kind.defaults, model.mixer), model, key: key)
+      try Kind(.init(of: mechanism.name, model.mixer), model, key: key)
     }
-    check = { _ = try configuration(mechanism.name, Kind.defaults, $0) }
+    check = { _ = try Kind.Configuration(of: mechanism.name, $0) }
   }
 }
 
@@ -69,7 +66,7 @@ struct EncoderChoice {
   let mechanism: Mechanism
   let check: ([String: ConfigurationValue]) throws -> Void
   let build: (ModelConfiguration, RandomKey) throws -> any Encoder
-  let keys: () throws -> [String: ConfigurationValue]
+  let keys: [ModelKeyDescription]
   let recomputes: Bool
 
   /// - Throws: `AttentionError` with code `usage`, naming all models.
@@ -102,37 +99,9 @@ extension EncoderChoice {
   }
 }
 
-/// A model's own keys with their defaults, so that a recipe can be complete by itself.
+/// What is known of a model's own keys.
 ///
 /// - Throws: `AttentionError` with code `usage`, naming all models.
-public func defaultKeys(of model: String) throws -> [String: ConfigurationValue] {
-  try EncoderChoice(model).keys()
-}
-
-/// A configuration's values by their keys in a recipe.
-func values<Keys: Codable>(_ configuration: Keys) throws -> [String: ConfigurationValue] {
-  try JSONDecoder().decode(
-    [String: ConfigurationValue].self, from: JSONEncoder().encode(configuration))
-}
-
-/// A recipe's keys over the defaults.
-///
-/// - Throws: `AttentionError` with code `usage` for an unknown key or a value of the wrong type.
-func configuration<Keys: Codable>(
-  _ name: String, _ defaults: Keys, _ given: [String: ConfigurationValue]
-) throws -> Keys {
-  do {
-    let known = try values(defaults)
-    for key in given.keys.sorted() where known[key] == nil {
-      throw AttentionError.unknownKey(key, model: name, known: known.keys.sorted())
-    }
-    let merged = known.merging(given) { $1 }
-    return try JSONDecoder().decode(Keys.self, from: JSONEncoder().encode(merged))
-  } catch let error as DecodingError {
-    guard case .typeMismatch(_, let context) = error else {
-      throw AttentionError.badValue(name, "a value has the wrong type")
-    }
-    let path = context.codingPath.map(\.stringValue).joined(separator: ".")
-    throw AttentionError.badValue(name, "\(path) has the wrong type")
-  }
+public func keys(of model: String) throws -> [ModelKeyDescription] {
+  try EncoderChoice(model).keys
 }

@@ -20,37 +20,44 @@ import Tensors
 /// | `bigbird.plan` | [n, n] | buffer: for each row block all blocks by preference |
 public struct BigBird: Mixer {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// Tokens of a block, b, at least 1.
-    public var blockSize = 64
-    /// Random blocks of every row block, R, at least 0.
-    public var numRandBlocks = 3
-    /// Random blocks only begin within this many tokens, as in LRA's code (1024); 0 for everywhere.
-    public var randomWithin = 0
-    /// LRA's filling: at least one token, which is attended and makes the last global block.
-    public var attendedFilling = false
-    /// Blocks are those of a row filled to the next power of two of `max_length`, as in Skyformer's code
-    /// (src/models/attention_bigbird.py, after transformers): its last block is the last global one, and random
-    /// ones may be padding, which is not attended.
-    ///
-    /// Left: that code draws random blocks anew in every pass, for each head.
-    public var filledRows = false
+  public struct Configuration: ModelKeys {
+    var blockSize = 64
+    var numRandBlocks = 3
+    var randomWithin = 0
+    var attendedFilling = false
+    var filledRows = false
 
-    enum CodingKeys: String, CodingKey {
-      case filledRows = "filled_rows"
-      case blockSize = "block_size"
-      case numRandBlocks = "num_rand_blocks"
-      case randomWithin = "random_within"
-      case attendedFilling = "attended_filling"
-    }
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init("block_size", \.blockSize, "Tokens of a block, b, at least 1."),
+      .init("num_rand_blocks", \.numRandBlocks, "Random blocks of every row block, R, at least 0."),
+      .init(
+        "random_within", \.randomWithin,
+        """
+        Random blocks only begin within this many tokens, as in LRA's code (1024); 0 for \
+        everywhere.
+        """),
+      .init(
+        "attended_filling", \.attendedFilling,
+        "LRA's filling: at least one token, which is attended and makes the last global block."),
+      .init(
+        "filled_rows", \.filledRows,
+        """
+        Blocks are those of a row filled to the next power of two of `max_length`, as in \
+        Skyformer's code (src/models/attention_bigbird.py, after transformers): its last block \
+        is the last global one, and random ones may be padding, which is not attended. Left: \
+        that code draws random blocks anew in every pass, for each head.
+        """),
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "bigbird", summary: "window, global and random blocks", time: "L (5+R)b d",
     memory: "L d", directions: [.bidirectional], paper: "2007.14062")
-  /// Blocks of 64, three random ones.
-  public static let defaults = Configuration()
 
   let heads: Heads
   let configuration: Configuration

@@ -32,28 +32,34 @@ import Tensors
 /// | `compressive_transformer.conv` | [D, D, c] + [D] | the convolution, [out, in, token of the slot] |
 public struct CompressiveTransformer: Mixer {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// Tokens of a segment, s, a multiple of the compression rate.
-    public var segmentLength = 128
-    /// Tokens of the memory, M, a multiple of the compression rate, at least 0.
-    public var memoryLength = 128
-    /// Slots of the compressed memory, C, at least 0.
-    public var compressedLength = 128
-    /// Tokens of a slot, c, at least 1.
-    public var compressionRate = 4
-    /// How c tokens become a slot: `conv`, `mean` or `max`.
-    public var compression = "conv"
-    /// Whether ln c is added to the logits of slots, so that each weighs as much as c tokens.
-    public var weighSlots = false
+  public struct Configuration: ModelKeys {
+    var segmentLength = 128
+    var memoryLength = 128
+    var compressedLength = 128
+    var compressionRate = 4
+    var compression = "conv"
+    var weighSlots = false
 
-    enum CodingKeys: String, CodingKey {
-      case compression
-      case segmentLength = "segment_length"
-      case memoryLength = "memory_length"
-      case compressedLength = "compressed_memory_length"
-      case compressionRate = "compression_rate"
-      case weighSlots = "weigh_slots"
-    }
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init(
+        "segment_length", \.segmentLength,
+        "Tokens of a segment, s, a multiple of the compression rate."),
+      .init(
+        "memory_length", \.memoryLength,
+        "Tokens of the memory, M, a multiple of the compression rate, at least 0."),
+      .init(
+        "compressed_memory_length", \.compressedLength,
+        "Slots of the compressed memory, C, at least 0."),
+      .init("compression_rate", \.compressionRate, "Tokens of a slot, c, at least 1."),
+      .init("compression", \.compression, "How c tokens become a slot: `conv`, `mean` or `max`."),
+      .init(
+        "weigh_slots", \.weighSlots,
+        "Whether ln c is added to the logits of slots, so that each weighs as much as c tokens."),
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// Its line in the list of models.
@@ -61,8 +67,6 @@ public struct CompressiveTransformer: Mixer {
     name: "compressive_transformer", summary: "segments with compressed memory",
     time: "L w d", memory: "L w", directions: [.bidirectional, .causal],
     paper: "1911.05507")
-  /// Segments, memory and compressed memory of 128, four tokens to a slot.
-  public static let defaults = Configuration()
 
   /// Keys and values [B, H, N, E].
   typealias Pair = (keys: Tensor, values: Tensor)

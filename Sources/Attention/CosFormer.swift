@@ -18,11 +18,18 @@ import Tensors
 /// | `out` | [D, H E] + [D] | projection back |
 public struct CosFormer: Mixer {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// The authors' M: the batch's padded length, on which results then depend.
-    public var lengthFromBatch = false
+  public struct Configuration: ModelKeys {
+    var lengthFromBatch = false
 
-    enum CodingKeys: String, CodingKey { case lengthFromBatch = "length_from_batch" }
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init(
+        "length_from_batch", \.lengthFromBatch,
+        "The authors' M: the batch's padded length, on which results then depend.")
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// Its line in the list of models.
@@ -30,8 +37,6 @@ public struct CosFormer: Mixer {
     name: "cosformer", summary: "ReLU features, cos of distance", time: "L d^2",
     memory: "L d", directions: [.bidirectional, .causal], paper: "2202.08791",
     attentionDropout: false)
-  /// M is the longest length.
-  public static let defaults = Configuration()
 
   /// The least denominator, as in the authors' code.
   static let least = 1e-6

@@ -13,11 +13,18 @@ import Tensors
 /// It has no tensors.
 public struct FNet: Mixer {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// The authors' transform over the batch's padded length, on which results then depend.
-    public var lengthFromBatch = false
+  public struct Configuration: ModelKeys {
+    var lengthFromBatch = false
 
-    enum CodingKeys: String, CodingKey { case lengthFromBatch = "length_from_batch" }
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init(
+        "length_from_batch", \.lengthFromBatch,
+        "The authors' transform over the batch's padded length, on which results then depend.")
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// Its line in the list of models.
@@ -25,8 +32,6 @@ public struct FNet: Mixer {
     name: "fnet", summary: "Fourier transform of the sequence", time: "L log L d",
     memory: "L d", directions: [.bidirectional], paper: "2105.03824",
     attentionDropout: false)
-  /// The transform has the longest length.
-  public static let defaults = Configuration()
 
   let positions: Int
   let lengthFromBatch: Bool

@@ -18,29 +18,34 @@ import Tensors
 /// | `out` | [D, H E] + [D] | projection back |
 public struct ImageTransformer: Mixer {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// `1d` or `2d`.
-    public var form = Form.twoDimensional
-    /// Rows of a query block, at least 1; not used in `1d`.
-    public var blockHeight = 8
-    /// Columns of a query block, or pixels in `1d`, at least 1.
-    public var blockWidth = 8
-    /// Rows or pixels of the flange before a block (and behind it, unless causal), at least 0.
-    public var flangeHeight = 4
-    /// Columns of the flange on both sides, at least 0; not used in `1d`.
-    public var flangeWidth = 4
+  public struct Configuration: ModelKeys {
+    var form = Form.twoDimensional
+    var blockHeight = 8
+    var blockWidth = 8
+    var flangeHeight = 4
+    var flangeWidth = 4
 
-    enum CodingKeys: String, CodingKey {
-      case form
-      case blockHeight = "block_height"
-      case blockWidth = "block_width"
-      case flangeHeight = "flange_height"
-      case flangeWidth = "flange_width"
-    }
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init("form", \.form, "`1d` or `2d`."),
+      .init("block_height", \.blockHeight, "Rows of a query block, at least 1; not used in `1d`."),
+      .init(
+        "block_width", \.blockWidth,
+        "Columns of a query block, or pixels in `1d`, at least 1."),
+      .init(
+        "flange_height", \.flangeHeight,
+        "Rows or pixels of the flange before a block (and behind it, unless causal), at least 0."),
+      .init(
+        "flange_width", \.flangeWidth,
+        "Columns of the flange on both sides, at least 0; not used in `1d`."),
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// How an image is cut.
-  public enum Form: String, Codable, Sendable {
+  public enum Form: String, CaseIterable, Sendable {
     case oneDimensional = "1d"
     case twoDimensional = "2d"
   }
@@ -49,8 +54,6 @@ public struct ImageTransformer: Mixer {
   public static let mechanism = Mechanism(
     name: "image_transformer", summary: "blocks of pixels with a flange", time: "L (b+f) d",
     memory: "L d", directions: [.bidirectional, .causal], paper: "1802.05751")
-  /// Blocks of 8 x 8 with a flange of 4.
-  public static let defaults = Configuration()
 
   let heads: Heads
   let layout: Layout

@@ -22,17 +22,22 @@ import Tensors
 /// | `informer.samples` | [L, U] | buffer: query's sampled key is token ⌊number · length⌋, in float32 |
 public struct Informer: Mixer {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// c, at least 1.
-    public var factor = 5
+  public struct Configuration: ModelKeys {
+    var factor = 5
+
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init("factor", \.factor, "c, at least 1.")
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "informer", summary: "softmax for the sharpest queries", time: "L log L d",
     memory: "L log L", directions: [.bidirectional], paper: "2012.07436")
-  /// Five times ln L queries.
-  public static let defaults = Configuration()
 
   /// Queries measured at once.
   static let chunk = 512

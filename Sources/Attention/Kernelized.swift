@@ -16,14 +16,18 @@ import Tensors
 /// | `out` | [D, H E] + [D] | projection back |
 public struct Kernelized: Mixer {
   /// It has no keys of its own.
-  public struct Configuration: Codable, Sendable {}
+  public struct Configuration: ModelKeys {
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = []
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
+  }
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "kernelized", summary: "Gaussian kernel, not normalised", time: "L^2 d", memory: "L d",
     directions: [.bidirectional, .causal], paper: "2111.00035")
-  /// No keys.
-  public static let defaults = Configuration()
 
   let heads: Heads
   let causal: Bool

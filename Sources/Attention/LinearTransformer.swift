@@ -15,19 +15,26 @@ import Tensors
 /// | `out` | [D, H E] + [D] | projection back |
 public struct LinearTransformer: Mixer {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// Padded keys count like real ones, as in LRA's code, which passes no mask here.
-    public var attendedPadding = false
-    /// Weights are not normalised: `φ(Q) (φ(K)ᵀ V) / √P`.
-    ///
-    /// So in mlpen/Nystromformer's code for LRA (LRA/code/attention_linear.py), which multiplies both
-    /// features by P^-¼; P is the next power of two of `max_length`, to which its rows are filled.
-    public var unnormalized = false
+  public struct Configuration: ModelKeys {
+    var attendedPadding = false
+    var unnormalized = false
 
-    enum CodingKeys: String, CodingKey {
-      case unnormalized
-      case attendedPadding = "attended_padding"
-    }
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init(
+        "attended_padding", \.attendedPadding,
+        "Padded keys count like real ones, as in LRA's code, which passes no mask here."),
+      .init(
+        "unnormalized", \.unnormalized,
+        """
+        Weights are not normalised: `φ(Q) (φ(K)ᵀ V) / √P`. So in mlpen/Nystromformer's code for \
+        LRA (LRA/code/attention_linear.py), which multiplies both features by P^-¼; P is the \
+        next power of two of `max_length`, to which its rows are filled.
+        """),
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// Its line in the list of models.
@@ -35,8 +42,6 @@ public struct LinearTransformer: Mixer {
     name: "linear", summary: "features elu + 1, no softmax", time: "L d^2", memory: "L d",
     directions: [.bidirectional, .causal], paper: "2006.16236",
     attentionDropout: false)
-  /// Padding is not attended.
-  public static let defaults = Configuration()
 
   let heads: Heads
   let causal: Bool

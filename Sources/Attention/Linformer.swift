@@ -19,42 +19,60 @@ import Tensors
 /// | `linformer.projection` | [H, k, L] | the same with `per_head`; with `shared_by_layers` of block 0 alone |
 public struct Linformer: Mixer {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// Projected length k, in tokens, at least 1.
-    ///
-    /// LRA's code always runs with 16, whatever its file says.
-    public var lowRankFeatures = 256
-    /// Padded keys and values are projected like real ones, as in LRA's code, which passes no mask.
-    public var attendedPadding = false
-    /// Each head has a projection of its own, as in mlpen/Nystromformer's code for LRA
-    /// (LRA/code/attention_linformer.py).
-    public var perHead = false
-    /// All layers have the projection of the first, as in that code, where it belongs to the class.
-    public var sharedByLayers = false
-    /// The projection begins with N(0, 0.02²), as in that code; otherwise with N(0, 1/k).
-    public var smallInit = false
-    /// The projection stays as it began.
-    ///
-    /// So in Skyformer's code (src/models/attention_linformer.py): the copy that it puts on the GPU is no
-    /// parameter any more.
-    public var untrained = false
+  public struct Configuration: ModelKeys {
+    var lowRankFeatures = 256
+    var attendedPadding = false
+    var perHead = false
+    var sharedByLayers = false
+    var smallInit = false
+    var untrained = false
 
-    enum CodingKeys: String, CodingKey {
-      case untrained
-      case perHead = "per_head"
-      case sharedByLayers = "shared_by_layers"
-      case smallInit = "small_init"
-      case lowRankFeatures = "low_rank_features"
-      case attendedPadding = "attended_padding"
-    }
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init(
+        "low_rank_features", \.lowRankFeatures,
+        """
+        Projected length k, in tokens, at least 1. LRA's code always runs with 16, whatever its \
+        file says.
+        """),
+      .init(
+        "attended_padding", \.attendedPadding,
+        """
+        Padded keys and values are projected like real ones, as in LRA's code, which passes no \
+        mask.
+        """),
+      .init(
+        "per_head", \.perHead,
+        """
+        Each head has a projection of its own, as in mlpen/Nystromformer's code for LRA \
+        (LRA/code/attention_linformer.py).
+        """),
+      .init(
+        "shared_by_layers", \.sharedByLayers,
+        """
+        All layers have the projection of the first, as in that code, where it belongs to the \
+        class.
+        """),
+      .init(
+        "small_init", \.smallInit,
+        "The projection begins with N(0, 0.02²), as in that code; otherwise with N(0, 1/k)."),
+      .init(
+        "untrained", \.untrained,
+        """
+        The projection stays as it began. So in Skyformer's code \
+        (src/models/attention_linformer.py): the copy that it puts on the GPU is no parameter \
+        any more.
+        """),
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "linformer", summary: "keys and values projected to k", time: "L k d", memory: "L d",
     directions: [.bidirectional], paper: "2006.04768")
-  /// k = 256, padding left out.
-  public static let defaults = Configuration()
 
   let heads: Heads
   private(set) var projection: Parameter  // [k, positions] or [H, k, positions]

@@ -17,34 +17,41 @@ import Tensors
 /// | `out` | [D, H E] + [D] | projection back |
 public struct Local: Mixer {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// Tokens of a block, b, at least 1; LRA has 50, and 64 for images.
-    public var blockSize = 64
-    /// Whole blocks before its own that a token attends to.
-    public var blocksBefore = 0
-    /// Whole blocks after its own; not used by the causal form.
-    public var blocksAfter = 0
-    /// What LRA's code really does: groups of every n-th token instead of blocks of neighbours.
-    ///
-    /// It reshapes to [b, n] instead of [n, b], masks padding as if blocks were contiguous, adds a
-    /// block of padding even to a full one, and attends to it
-    /// (lra_benchmarks/models/local/local_attention.py).
-    public var stridedGroups = false
+  public struct Configuration: ModelKeys {
+    var blockSize = 64
+    var blocksBefore = 0
+    var blocksAfter = 0
+    var stridedGroups = false
 
-    enum CodingKeys: String, CodingKey {
-      case blockSize = "block_size"
-      case blocksBefore = "blocks_before"
-      case blocksAfter = "blocks_after"
-      case stridedGroups = "strided_groups"
-    }
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init(
+        "block_size", \.blockSize,
+        "Tokens of a block, b, at least 1; LRA has 50, and 64 for images."),
+      .init(
+        "blocks_before", \.blocksBefore,
+        "Whole blocks before its own that a token attends to."),
+      .init(
+        "blocks_after", \.blocksAfter,
+        "Whole blocks after its own; not used by the causal form."),
+      .init(
+        "strided_groups", \.stridedGroups,
+        """
+        What LRA's code really does: groups of every n-th token instead of blocks of neighbours. \
+        It reshapes to [b, n] instead of [n, b], masks padding as if blocks were contiguous, \
+        adds a block of padding even to a full one, and attends to it \
+        (lra_benchmarks/models/local/local_attention.py).
+        """),
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "local", summary: "softmax within blocks of b tokens", time: "L b d", memory: "L d",
     directions: [.bidirectional, .causal], paper: "2011.04006")
-  /// Blocks of 64 tokens, no neighbours.
-  public static let defaults = Configuration()
 
   let heads: Heads
   let configuration: Configuration

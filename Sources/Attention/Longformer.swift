@@ -18,32 +18,44 @@ import Tensors
 /// | `longformer.{q,k,v}_global` | [H E, D] + [H E] | of global tokens; not used without any |
 public struct Longformer: Mixer {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// Width w of the window, both sides together, at least 2.
-    public var window = 512
-    /// How many tokens at the beginning are global, g; LRA's code has none.
-    public var globalTokens = 1
-    /// Every how many tokens one belongs to the window, d, at least 1.
-    public var dilation = 1
-    /// LRA's uneven window: w/2 - 1 tokens before and w/2 after (its code counts the token itself).
-    public var unevenWindow = false
-    /// Queries at padding attend to all positions alike, as in LRA's code, which masks them too.
-    public var uniformPaddedQueries = false
+  public struct Configuration: ModelKeys {
+    var window = 512
+    var globalTokens = 1
+    var dilation = 1
+    var unevenWindow = false
+    var uniformPaddedQueries = false
 
-    enum CodingKeys: String, CodingKey {
-      case window, dilation
-      case globalTokens = "global_tokens"
-      case unevenWindow = "uneven_window"
-      case uniformPaddedQueries = "uniform_padded_queries"
-    }
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init("window", \.window, "Width w of the window, both sides together, at least 2."),
+      .init(
+        "global_tokens", \.globalTokens,
+        "How many tokens at the beginning are global, g; LRA's code has none."),
+      .init(
+        "dilation", \.dilation,
+        "Every how many tokens one belongs to the window, d, at least 1."),
+      .init(
+        "uneven_window", \.unevenWindow,
+        """
+        LRA's uneven window: w/2 - 1 tokens before and w/2 after (its code counts the token \
+        itself).
+        """),
+      .init(
+        "uniform_padded_queries", \.uniformPaddedQueries,
+        """
+        Queries at padding attend to all positions alike, as in LRA's code, which masks them \
+        too.
+        """),
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "longformer", summary: "sliding window and global tokens", time: "L (w+g) d",
     memory: "L d", directions: [.bidirectional, .causal], paper: "2004.05150")
-  /// A window of 512, the first token global.
-  public static let defaults = Configuration()
 
   let heads: Heads
   /// Projections of global tokens: query, key, value.

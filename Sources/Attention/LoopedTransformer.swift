@@ -10,11 +10,18 @@ import Tensors
 /// Tensors are those of `StandardEncoder` with that mechanism: `embed.*`, `blocks.{i}.*`, `norm.*`.
 public struct LoopedTransformer: Architecture {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// Turns T, at least 1.
-    public var loops = 4
-    /// The mechanism of the blocks, with its default keys.
-    public var mixer = "transformer"
+  public struct Configuration: ModelKeys {
+    var loops = 4
+    var mixer = "transformer"
+
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init("loops", \.loops, "Turns T, at least 1."),
+      .init("mixer", \.mixer, "The mechanism of the blocks, with its default keys."),
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// Its line in the list of models.
@@ -23,8 +30,6 @@ public struct LoopedTransformer: Architecture {
     memory: "T L d", directions: [.bidirectional, .causal], paper: "2311.12424")
   /// Its blocks are those of the standard encoder.
   public static let recomputes = true
-  /// Four turns of softmax attention.
-  public static let defaults = Configuration()
 
   let embedding: Embedding
   let blocks: [Block]

@@ -23,16 +23,20 @@ import Tensors
 /// | `norm` | [D] + [D] | after the last layer |
 public struct LowRankTransformer: Architecture {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// Rank r, at least 1.
-    public var rank = 16
-    /// Factors by singular values of a drawn dense matrix instead of drawn factors.
-    public var fromDense = false
+  public struct Configuration: ModelKeys {
+    var rank = 16
+    var fromDense = false
 
-    enum CodingKeys: String, CodingKey {
-      case rank
-      case fromDense = "from_dense"
-    }
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init("rank", \.rank, "Rank r, at least 1."),
+      .init(
+        "from_dense", \.fromDense,
+        "Factors by singular values of a drawn dense matrix instead of drawn factors."),
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// Its line in the list of models.
@@ -41,8 +45,6 @@ public struct LowRankTransformer: Architecture {
     memory: "L d", directions: [.bidirectional, .causal], paper: "1910.13923")
   /// Its blocks are those of the standard encoder.
   public static let recomputes = true
-  /// Rank 16.
-  public static let defaults = Configuration()
 
   let encoder: StandardEncoder
 

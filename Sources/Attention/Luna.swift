@@ -22,24 +22,26 @@ import Tensors
 /// | `luna.memory` | [p, D] | the first memory, in block 0 only |
 public struct Luna: Mixer {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// Memory vectors p, at least 1.
-    public var projectedLength = 128
-    /// One projection for keys and values of the packing, as the authors' code can.
-    public var tieKeyValue = false
+  public struct Configuration: ModelKeys {
+    var projectedLength = 128
+    var tieKeyValue = false
 
-    enum CodingKeys: String, CodingKey {
-      case projectedLength = "projected_length"
-      case tieKeyValue = "tie_key_value"
-    }
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init("projected_length", \.projectedLength, "Memory vectors p, at least 1."),
+      .init(
+        "tie_key_value", \.tieKeyValue,
+        "One projection for keys and values of the packing, as the authors' code can."),
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "luna", summary: "packed into p vectors, read back", time: "L p d",
     memory: "L d", directions: [.bidirectional], paper: "2106.01540")
-  /// 128 memory vectors.
-  public static let defaults = Configuration()
 
   let pack: [Linear]  // query, key, value (the key again when tied), out
   let unpack: [Linear]

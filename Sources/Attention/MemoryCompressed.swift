@@ -18,17 +18,22 @@ import Tensors
 /// | `memory_compressed.{key,value}` | [H E, E, f] | convolutions, rows head by head |
 public struct MemoryCompressed: Mixer {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// Tokens of a slot, f, at least 1.
-    public var compression = 3
+  public struct Configuration: ModelKeys {
+    var compression = 3
+
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init("compression", \.compression, "Tokens of a slot, f, at least 1.")
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "memory_compressed", summary: "keys, values convolved, stride f",
     time: "L^2/f d", memory: "L d", directions: [.bidirectional, .causal], paper: "1801.10198")
-  /// Three tokens to a slot.
-  public static let defaults = Configuration()
 
   let heads: Heads
   let keyKernel: Parameter  // [H E, E, f]

@@ -34,12 +34,10 @@ public struct Mechanism: Sendable {
 /// and `.bias`; attention has biases with `qkv_bias` only.
 public protocol Mixer: Module {
   /// The mechanism's own keys in a recipe, with defaults.
-  associatedtype Configuration: Codable & Sendable
+  associatedtype Configuration: ModelKeys
 
   /// The mechanism.
   static var mechanism: Mechanism { get }
-  /// The keys' defaults.
-  static var defaults: Configuration { get }
 
   /// How many L x L matrices of float32 a layer holds at least, in training, for each head and row; 0
   /// unless it says so.
@@ -68,7 +66,7 @@ extension Mixer {
 public struct MixerEntry: Sendable {
   /// The mechanism.
   public let mechanism: Mechanism
-  let keys: @Sendable () throws -> [String: ConfigurationValue]
+  let keys: [ModelKeyDescription]
   let build: @Sendable (ModelConfiguration, RandomKey) throws -> any Mixer
   let check: @Sendable ([String: ConfigurationValue]) throws -> Void
   let heldMatrices: @Sendable ([String: ConfigurationValue]) throws -> Double
@@ -76,14 +74,13 @@ public struct MixerEntry: Sendable {
   init<Kind: Mixer & SendableMetatype>(_ kind: Kind.Type) {
     let mechanism = kind.mechanism
     self.mechanism = mechanism
-    keys = { try values(Kind.defaults) }
+    keys = Kind.Configuration.descriptions
     build = { model, key in
-      try Kind(
-        configuration(mechanism.name, Kind.defaults, model.mixer), model, key: key)
+      try Kind(.init(of: mechanism.name, model.mixer), model, key: key)
     }
-    check = { _ = try configuration(mechanism.name, Kind.defaults, $0) }
+    check = { _ = try Kind.Configuration(of: mechanism.name, $0) }
     heldMatrices = {
-      try Kind.heldMatrices(configuration(mechanism.name, Kind.defaults, $0))
+      try Kind.heldMatrices(.init(of: mechanism.name, $0))
     }
   }
 }

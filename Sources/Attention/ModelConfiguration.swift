@@ -3,7 +3,7 @@ import Tensors
 /// Everything that decides a model's form, in LRA's words.
 ///
 /// Sizes that follow from length come from `maxLength`, never from a batch.
-public struct ModelConfiguration: Sendable {
+public struct ModelConfiguration: Sendable, Equatable {
   /// How a token's place enters the model.
   public enum Position: String, Codable, Sendable, CaseIterable {
     /// Fixed sines and cosines, interleaved, base 10,000, as LRA's default.
@@ -164,34 +164,9 @@ public struct ModelConfiguration: Sendable {
 }
 
 /// A scalar in a mechanism's own configuration.
-public enum ConfigurationValue: Codable, Sendable, Equatable {
+public enum ConfigurationValue: Sendable, Equatable {
   case bool(Bool)
   case integer(Int)
   case number(Double)
   case string(String)
-
-  /// Reads whichever scalar is there.
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    if let value = try? container.decode(Bool.self) {
-      self = .bool(value)
-    } else if let value = try? container.decode(Int.self) {
-      self = .integer(value)
-    } else if let value = try? container.decode(Double.self) {
-      self = .number(value)
-    } else {
-      self = .string(try container.decode(String.self))
-    }
-  }
-
-  /// Writes the scalar.
-  public func encode(to encoder: any Swift.Encoder) throws {
-    var container = encoder.singleValueContainer()
-    switch self {
-    case .bool(let value): try container.encode(value)
-    case .integer(let value): try container.encode(value)
-    case .number(let value): try container.encode(value)
-    case .string(let value): try container.encode(value)
-    }
-  }
 }

@@ -20,45 +20,59 @@ import Tensors
 /// | `nystromformer.conv` | [H, 1, K] | convolution of values, K wide, around each token |
 public struct Nystromformer: Mixer {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// Landmarks m, at least 1; the authors' code for LRA has 128.
-    public var numLandmarks = 128
-    /// Width of the convolution of values, odd; 0 for none.
-    public var convKernelSize = 35
-    /// Iterations of the inverse, at least 1; 6 as published, about 20 converge.
-    public var iterations = 6
-    /// The authors' segments: of the batch's padded length, padding counted as zeros.
-    public var segmentsFromBatch = false
-    /// The authors' start of the iteration: one maximum over the whole batch.
-    public var globalInit = false
-    /// As mlpen/Nystromformer's code for LRA (LRA/code/attention_nystrom.py), whose rows are all filled to P
-    /// positions, the next power of two of `max_length`.
-    ///
-    /// A landmark is the sum of P / m positions over their number, where padding counts as zeros, and
-    /// landmarks without tokens are zeros that take part in both softmaxes. m divides P; from P on it is softmax
-    /// attention. That code has no attention dropout: here landmarks behind the batch are kept or not together.
-    /// As released it does not run, for `run_tasks.py` never sets the `seq_len` that it reads; taken is P.
-    public var filledRows = false
-    /// The convolution begins with U(-1/√K, 1/√K), as `torch.nn.Conv2d` does; otherwise with N(0, 1/K).
-    public var uniformConvInit = false
+  public struct Configuration: ModelKeys {
+    var numLandmarks = 128
+    var convKernelSize = 35
+    var iterations = 6
+    var segmentsFromBatch = false
+    var globalInit = false
+    var filledRows = false
+    var uniformConvInit = false
 
-    enum CodingKeys: String, CodingKey {
-      case iterations
-      case numLandmarks = "num_landmarks"
-      case convKernelSize = "conv_kernel_size"
-      case segmentsFromBatch = "segments_from_batch"
-      case globalInit = "global_init"
-      case filledRows = "filled_rows"
-      case uniformConvInit = "uniform_conv_init"
-    }
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init(
+        "num_landmarks", \.numLandmarks,
+        "Landmarks m, at least 1; the authors' code for LRA has 128."),
+      .init(
+        "conv_kernel_size", \.convKernelSize,
+        "Width of the convolution of values, odd; 0 for none."),
+      .init(
+        "iterations", \.iterations,
+        "Iterations of the inverse, at least 1; 6 as published, about 20 converge."),
+      .init(
+        "segments_from_batch", \.segmentsFromBatch,
+        "The authors' segments: of the batch's padded length, padding counted as zeros."),
+      .init(
+        "global_init", \.globalInit,
+        "The authors' start of the iteration: one maximum over the whole batch."),
+      .init(
+        "filled_rows", \.filledRows,
+        """
+        As mlpen/Nystromformer's code for LRA (LRA/code/attention_nystrom.py), whose rows are \
+        all filled to P positions, the next power of two of `max_length`. A landmark is the sum \
+        of P / m positions over their number, where padding counts as zeros, and landmarks \
+        without tokens are zeros that take part in both softmaxes. m divides P; from P on it is \
+        softmax attention. That code has no attention dropout: here landmarks behind the batch \
+        are kept or not together. As released it does not run, for `run_tasks.py` never sets the \
+        `seq_len` that it reads; taken is P.
+        """),
+      .init(
+        "uniform_conv_init", \.uniformConvInit,
+        """
+        The convolution begins with U(-1/√K, 1/√K), as `torch.nn.Conv2d` does; otherwise with \
+        N(0, 1/K).
+        """),
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "nystromformer", summary: "softmax from m landmarks", time: "L m d", memory: "L d",
     directions: [.bidirectional], paper: "2102.03902")
-  /// 128 landmarks, convolution of 35, 6 iterations.
-  public static let defaults = Configuration()
 
   let heads: Heads
   let convolution: Parameter?  // [H, 1, K]

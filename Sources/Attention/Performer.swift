@@ -28,60 +28,89 @@ import Tensors
 /// | `performer.features` | [m, E] | buffer: W |
 public struct Performer: Mixer {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// `softmax`, or `relu`: what LRA's code runs on all tasks but ListOps, see `PerformerReLU`.
-    public var kernel = Kernel.softmax
-    /// Number of random features m, at least 1; about E ln E is enough.
-    public var numFeatures = 256
-    /// Row norms of W: 0 for those of Gaussian rows (unbiased), 1 for √E exactly.
-    public var orthoScaling = 0
-    /// Signs that make the orthogonal groups uniformly distributed (Haar).
-    ///
-    /// Plain QR, as in LRA's code, leaves an error that more features cannot remove.
-    public var haar = true
-    /// New features for every training step; evaluation keeps those of the checkpoint.
-    public var redrawFeatures = false
-    /// Padded keys count like real ones, as in LRA's code.
-    public var attendedPadding = false
-    /// ε, added to every exponential, at least 0: 1e-6 in LRA's code, 1e-4 in performer_pytorch.
-    public var eps = 1e-6
-    /// c is the maximum of W u, without |u|²/2, as in LRA's code and performer_pytorch.
-    ///
-    /// A sum of weights of at most 1e-6 gets 2e-6 more there; otherwise every one gets 1e-6.
-    public var projectionMaxima = false
-    /// One maximum for the keys of the whole batch and all heads, as in performer_pytorch up to 1.0 (2021):
-    /// through ε an example's result depends on the others.
-    public var batchMaximum = false
-    /// Queries and keys are multiplied by E^-¼ twice, as in mlpen/Nystromformer's code for LRA
-    /// (LRA/code/attention_performer.py), which does what performer_pytorch does again.
-    public var scaledTwice = false
-    /// Padding up to P, the next power of two of `max_length`, counts in the sum of weights as keys 0 with
-    /// values 0, as in that code; nothing is added to sums then.
-    public var filledRows = false
+  public struct Configuration: ModelKeys {
+    var kernel = Kernel.softmax
+    var numFeatures = 256
+    var orthoScaling = 0
+    var haar = true
+    var redrawFeatures = false
+    var attendedPadding = false
+    var eps = 1e-6
+    var projectionMaxima = false
+    var batchMaximum = false
+    var scaledTwice = false
+    var filledRows = false
 
-    enum CodingKeys: String, CodingKey {
-      case kernel, haar, eps
-      case projectionMaxima = "projection_maxima"
-      case batchMaximum = "batch_maximum"
-      case scaledTwice = "scaled_twice"
-      case filledRows = "filled_rows"
-      case numFeatures = "nb_features"
-      case orthoScaling = "ortho_scaling"
-      case redrawFeatures = "redraw_features"
-      case attendedPadding = "attended_padding"
-    }
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init(
+        "kernel", \.kernel,
+        """
+        `softmax`, or `relu`: what LRA's code runs on all tasks but ListOps, see \
+        `PerformerReLU`.
+        """),
+      .init(
+        "nb_features", \.numFeatures,
+        "Number of random features m, at least 1; about E ln E is enough."),
+      .init(
+        "ortho_scaling", \.orthoScaling,
+        "Row norms of W: 0 for those of Gaussian rows (unbiased), 1 for √E exactly."),
+      .init(
+        "haar", \.haar,
+        """
+        Signs that make the orthogonal groups uniformly distributed (Haar). Plain QR, as in \
+        LRA's code, leaves an error that more features cannot remove.
+        """),
+      .init(
+        "redraw_features", \.redrawFeatures,
+        "New features for every training step; evaluation keeps those of the checkpoint."),
+      .init(
+        "attended_padding", \.attendedPadding,
+        "Padded keys count like real ones, as in LRA's code."),
+      .init(
+        "eps", \.eps,
+        """
+        ε, added to every exponential, at least 0: 1e-6 in LRA's code, 1e-4 in \
+        performer_pytorch.
+        """),
+      .init(
+        "projection_maxima", \.projectionMaxima,
+        """
+        c is the maximum of W u, without |u|²/2, as in LRA's code and performer_pytorch. A sum \
+        of weights of at most 1e-6 gets 2e-6 more there; otherwise every one gets 1e-6.
+        """),
+      .init(
+        "batch_maximum", \.batchMaximum,
+        """
+        One maximum for the keys of the whole batch and all heads, as in performer_pytorch up to \
+        1.0 (2021): through ε an example's result depends on the others.
+        """),
+      .init(
+        "scaled_twice", \.scaledTwice,
+        """
+        Queries and keys are multiplied by E^-¼ twice, as in mlpen/Nystromformer's code for LRA \
+        (LRA/code/attention_performer.py), which does what performer_pytorch does again.
+        """),
+      .init(
+        "filled_rows", \.filledRows,
+        """
+        Padding up to P, the next power of two of `max_length`, counts in the sum of weights as \
+        keys 0 with values 0, as in that code; nothing is added to sums then.
+        """),
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// What the features stand for.
-  public enum Kernel: String, Codable, Sendable { case softmax, relu }
+  public enum Kernel: String, CaseIterable, Sendable { case softmax, relu }
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "performer", summary: "softmax by m random features", time: "L m d",
     memory: "L d", directions: [.bidirectional, .causal], paper: "2009.14794",
     attentionDropout: false)
-  /// 256 features, orthogonal and uniformly distributed.
-  public static let defaults = Configuration()
 
   let heads: Heads
   let features: Parameter  // [m, E]

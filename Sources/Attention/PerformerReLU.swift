@@ -18,11 +18,18 @@ import Tensors
 /// | `out` | [D, H E] + [D] | projection back |
 public struct PerformerReLU: Mixer {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// Padded keys count like real ones, as in LRA's code.
-    public var attendedPadding = false
+  public struct Configuration: ModelKeys {
+    var attendedPadding = false
 
-    enum CodingKeys: String, CodingKey { case attendedPadding = "attended_padding" }
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init(
+        "attended_padding", \.attendedPadding,
+        "Padded keys count like real ones, as in LRA's code.")
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// Its line in the list of models.
@@ -30,8 +37,6 @@ public struct PerformerReLU: Mixer {
     name: "performer_relu", summary: "ReLU features, LRA's Performer", time: "L d^2",
     memory: "L d", directions: [.bidirectional, .causal], paper: "2009.14794",
     attentionDropout: false)
-  /// Padding is not attended.
-  public static let defaults = Configuration()
 
   /// Added to every feature.
   static let eps = 1e-3

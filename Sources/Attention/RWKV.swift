@@ -28,15 +28,19 @@ import Tensors
 /// | `norm` | [D] + [D] | after the last layer |
 public struct RWKV: Architecture {
   /// It has no keys of its own.
-  public struct Configuration: Codable, Sendable {}
+  public struct Configuration: ModelKeys {
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = []
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
+  }
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "rwkv", summary: "recurrence with decaying weights", time: "L d", memory: "L d",
     directions: [.causal], paper: "2305.13048",
     attentionDropout: false)
-  /// No keys.
-  public static let defaults = Configuration()
 
   /// Tokens of a chunk, within which the sum is quadratic.
   static let chunk = 32

@@ -27,56 +27,73 @@ import Tensors
 /// | `reformer.rotations{i}` | [R, H, E, f{i}] | buffer: R rounds, 2 f buckets for each factor |
 public struct Reformer: Mixer {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// Tokens of a chunk, c, at least 1.
-    public var chunkLength = 64
-    /// Rounds, at least 1; LRA has 1.
-    public var numHashes = 2
-    /// Buckets, 1 or even; 0 for about as many as the longest sequence has chunks, with `filled_rows` twice as
-    /// many as a filled row has.
-    ///
-    /// More than 64 are rounded up to a product of two even numbers.
-    public var numBuckets = 0
-    /// Whether a pair that meets in N rounds counts once; else it counts N times.
-    public var countPairsOnce = true
-    /// What LRA's code really does (lra_benchmarks/models/reformer/reformer_attention.py).
-    ///
-    /// Ten buckets and ten chunks, the same rotation everywhere and always, logits times √E of queries
-    /// with themselves, no mask of bucket, self or padding, heads laid side by side without transposing,
-    /// no output projection; 1 to 10 zeros of filling take part.
-    public var unmasked = false
-    /// A token attends to those of other buckets too that are in its chunk or the one before.
-    ///
-    /// So in transformers' LSHSelfAttention (3.3.1, modeling_reformer.py), which mlpen/Nystromformer's and
-    /// Skyformer's code for LRA run: it sorts by bucket and masks none. Rounds form a ring there, in which the
-    /// first chunk of one looks back at the last chunk of the round before.
-    public var acrossBuckets = false
-    /// Logits are q·k of a key of length 1 (its square plus E·1e-6), not divided by √E, as there.
-    public var unitLogits = false
-    /// Chunk 0 looks back at the last chunk of a row filled to the next power of two of `max_length`, as there;
-    /// in a row that leaves it empty chunk 0 sees itself alone.
-    public var filledRows = false
-    /// Queries and values have no bias, as there, whatever `qkv_bias` says of `out`.
-    public var unbiased = false
+  public struct Configuration: ModelKeys {
+    var chunkLength = 64
+    var numHashes = 2
+    var numBuckets = 0
+    var countPairsOnce = true
+    var unmasked = false
+    var acrossBuckets = false
+    var unitLogits = false
+    var filledRows = false
+    var unbiased = false
 
-    enum CodingKeys: String, CodingKey {
-      case unmasked, unbiased
-      case acrossBuckets = "across_buckets"
-      case unitLogits = "unit_logits"
-      case filledRows = "filled_rows"
-      case chunkLength = "chunk_length"
-      case numHashes = "n_hashes"
-      case numBuckets = "n_buckets"
-      case countPairsOnce = "count_pairs_once"
-    }
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init("chunk_length", \.chunkLength, "Tokens of a chunk, c, at least 1."),
+      .init("n_hashes", \.numHashes, "Rounds, at least 1; LRA has 1."),
+      .init(
+        "n_buckets", \.numBuckets,
+        """
+        Buckets, 1 or even; 0 for about as many as the longest sequence has chunks, with \
+        `filled_rows` twice as many as a filled row has. More than 64 are rounded up to a \
+        product of two even numbers.
+        """),
+      .init(
+        "count_pairs_once", \.countPairsOnce,
+        "Whether a pair that meets in N rounds counts once; else it counts N times."),
+      .init(
+        "unmasked", \.unmasked,
+        """
+        What LRA's code really does (lra_benchmarks/models/reformer/reformer_attention.py). Ten \
+        buckets and ten chunks, the same rotation everywhere and always, logits times √E of \
+        queries with themselves, no mask of bucket, self or padding, heads laid side by side \
+        without transposing, no output projection; 1 to 10 zeros of filling take part.
+        """),
+      .init(
+        "across_buckets", \.acrossBuckets,
+        """
+        A token attends to those of other buckets too that are in its chunk or the one before. \
+        So in transformers' LSHSelfAttention (3.3.1, modeling_reformer.py), which \
+        mlpen/Nystromformer's and Skyformer's code for LRA run: it sorts by bucket and masks \
+        none. Rounds form a ring there, in which the first chunk of one looks back at the last \
+        chunk of the round before.
+        """),
+      .init(
+        "unit_logits", \.unitLogits,
+        """
+        Logits are q·k of a key of length 1 (its square plus E·1e-6), not divided by √E, as \
+        there.
+        """),
+      .init(
+        "filled_rows", \.filledRows,
+        """
+        Chunk 0 looks back at the last chunk of a row filled to the next power of two of \
+        `max_length`, as there; in a row that leaves it empty chunk 0 sees itself alone.
+        """),
+      .init(
+        "unbiased", \.unbiased,
+        "Queries and values have no bias, as there, whatever `qkv_bias` says of `out`."),
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "reformer", summary: "softmax within hash buckets", time: "L 2c d",
     memory: "L d", directions: [.bidirectional, .causal], paper: "2001.04451")
-  /// Chunks of 64, two rounds.
-  public static let defaults = Configuration()
 
   let query: Linear
   let value: Linear

@@ -25,32 +25,35 @@ import Tensors
 /// | `routing_transformer.centroids` | [H, c, E] | buffer: c unit vectors |
 public struct RoutingTransformer: Mixer {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// Clusters C; 0 for the root of the longest length.
-    public var numClusters = 0
-    /// Tokens of a cluster, w; 0 for longest length / C.
-    public var window = 0
-    /// Share of the old centroid in an update, in 0...1.
-    public var decay = 0.999
-    /// One projection for queries and keys.
-    public var shareQK = false
-    /// Queries and keys have length √E, as after the authors' layer norm without gain and offset.
-    public var layerNormLength = false
+  public struct Configuration: ModelKeys {
+    var numClusters = 0
+    var window = 0
+    var decay = 0.999
+    var shareQK = false
+    var layerNormLength = false
 
-    enum CodingKeys: String, CodingKey {
-      case window, decay
-      case layerNormLength = "layer_norm_length"
-      case numClusters = "num_clusters"
-      case shareQK = "share_qk"
-    }
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init("num_clusters", \.numClusters, "Clusters C; 0 for the root of the longest length."),
+      .init("window", \.window, "Tokens of a cluster, w; 0 for longest length / C."),
+      .init("decay", \.decay, "Share of the old centroid in an update, in 0...1."),
+      .init("share_qk", \.shareQK, "One projection for queries and keys."),
+      .init(
+        "layer_norm_length", \.layerNormLength,
+        """
+        Queries and keys have length √E, as after the authors' layer norm without gain and \
+        offset.
+        """),
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "routing_transformer", summary: "softmax in clusters of content",
     time: "L^1.5 d", memory: "L^1.5", directions: [.bidirectional], paper: "2003.05997")
-  /// √L clusters.
-  public static let defaults = Configuration()
 
   let heads: Heads
   let centroids: Parameter  // [H, C, E], unit rows

@@ -24,24 +24,24 @@ import Tensors
 /// | `decoder.{i}.{norm1,norm2}` | [D] + [D] | |
 public struct SetTransformer: Architecture {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// Trained points of a layer, m, at least 1.
-    public var numInducing = 32
-    /// Layer norms after both sums of a block.
-    public var layerNorm = true
+  public struct Configuration: ModelKeys {
+    var numInducing = 32
+    var layerNorm = true
 
-    enum CodingKeys: String, CodingKey {
-      case numInducing = "num_inducing"
-      case layerNorm = "layer_norm"
-    }
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init("num_inducing", \.numInducing, "Trained points of a layer, m, at least 1."),
+      .init("layer_norm", \.layerNorm, "Layer norms after both sums of a block."),
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "set_transformer", summary: "attention via m trained points", time: "L m d",
     memory: "L d", directions: [.bidirectional], paper: "1810.00825")
-  /// 32 points, with layer norms.
-  public static let defaults = Configuration()
 
   let embedding: Embedding
   let layers: [(points: Parameter, gather: AttentionBlock, spread: AttentionBlock)]

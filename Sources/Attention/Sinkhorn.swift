@@ -26,39 +26,47 @@ import Tensors
 /// | `sinkhorn.net` | [H, E, n] | scores of n places for a block's mean key |
 public struct Sinkhorn: Mixer {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// Tokens of a block, b, at least 1; LRA has 50, and 64 for images.
-    public var blockSize = 64
-    /// Sinkhorn iterations, at least 1.
-    public var iterations = 8
-    /// Temperature of the scores, above 0.
-    public var temperature = 0.75
-    /// Gumbel noise on the scores in training.
-    public var gumbel = true
-    /// What LRA's code really does (lra_benchmarks/models/sinkhorn_transformer/sinkhorn_attention.py).
-    ///
-    /// Every n-th token makes a group, the "sorted" block is the sum of all groups whatever the net
-    /// says, and the outputs of two softmaxes are added. Padded keys count, but for the mask of the own
-    /// block, which is laid out as if blocks were contiguous.
-    public var unsortedSum = false
-    /// A block scores the blocks that come to its place, as in the paper, not the places that it may go to; the
-    /// causal form always does.
-    public var scoresOfPlace = false
+  public struct Configuration: ModelKeys {
+    var blockSize = 64
+    var iterations = 8
+    var temperature = 0.75
+    var gumbel = true
+    var unsortedSum = false
+    var scoresOfPlace = false
 
-    enum CodingKeys: String, CodingKey {
-      case iterations, temperature, gumbel
-      case scoresOfPlace = "scores_of_place"
-      case blockSize = "block_size"
-      case unsortedSum = "unsorted_sum"
-    }
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init(
+        "block_size", \.blockSize,
+        "Tokens of a block, b, at least 1; LRA has 50, and 64 for images."),
+      .init("iterations", \.iterations, "Sinkhorn iterations, at least 1."),
+      .init("temperature", \.temperature, "Temperature of the scores, above 0."),
+      .init("gumbel", \.gumbel, "Gumbel noise on the scores in training."),
+      .init(
+        "unsorted_sum", \.unsortedSum,
+        """
+        What LRA's code really does \
+        (lra_benchmarks/models/sinkhorn_transformer/sinkhorn_attention.py). Every n-th token \
+        makes a group, the "sorted" block is the sum of all groups whatever the net says, and \
+        the outputs of two softmaxes are added. Padded keys count, but for the mask of the own \
+        block, which is laid out as if blocks were contiguous.
+        """),
+      .init(
+        "scores_of_place", \.scoresOfPlace,
+        """
+        A block scores the blocks that come to its place, as in the paper, not the places that \
+        it may go to; the causal form always does.
+        """),
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "sinkhorn", summary: "own block and a softly sorted one", time: "L 2b d",
     memory: "L d+n^2", directions: [.bidirectional, .causal], paper: "2002.11296")
-  /// Blocks of 64, 8 iterations at temperature 0.75.
-  public static let defaults = Configuration()
 
   let heads: Heads
   let net: Parameter  // [H, E, n]

@@ -23,22 +23,27 @@ import Tensors
 /// | `skyformer.samples` | [m] | buffer: landmark is token ⌊number · length⌋ |
 public struct Skyformer: Mixer {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// Landmarks m, even, at least 2.
-    public var numFeatures = 128
-    /// Added to the diagonal, γ, above 0.
-    public var gamma = 0.1
-    /// Iterations of the inverse, at least 1.
-    public var iterations = 6
-    /// The authors' start of the iteration (src/models/attention_skyformer.py): Cᵀ over one number, the largest
-    /// sum of a column in the whole batch.
-    public var globalInit = false
+  public struct Configuration: ModelKeys {
+    var numFeatures = 128
+    var gamma = 0.1
+    var iterations = 6
+    var globalInit = false
 
-    enum CodingKeys: String, CodingKey {
-      case gamma, iterations
-      case globalInit = "global_init"
-      case numFeatures = "nb_features"
-    }
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init("nb_features", \.numFeatures, "Landmarks m, even, at least 2."),
+      .init("gamma", \.gamma, "Added to the diagonal, γ, above 0."),
+      .init("iterations", \.iterations, "Iterations of the inverse, at least 1."),
+      .init(
+        "global_init", \.globalInit,
+        """
+        The authors' start of the iteration (src/models/attention_skyformer.py): Cᵀ over one \
+        number, the largest sum of a column in the whole batch.
+        """),
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// Its line in the list of models.
@@ -46,8 +51,6 @@ public struct Skyformer: Mixer {
     name: "skyformer", summary: "Gaussian kernel from m landmarks", time: "L m d", memory: "L d",
     directions: [.bidirectional], paper: "2111.00035",
     attentionDropout: false)
-  /// 128 landmarks.
-  public static let defaults = Configuration()
 
   let heads: Heads
   let samples: Parameter  // [m], in 0..<1

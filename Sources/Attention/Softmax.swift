@@ -15,19 +15,27 @@ import Tensors
 /// | `out` | [D, H E] + [D] | projection back |
 public struct Softmax: Mixer {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// Queries at padding attend to all positions alike, as in LRA's code, which masks them too.
-    public var uniformPaddedQueries = false
+  public struct Configuration: ModelKeys {
+    var uniformPaddedQueries = false
 
-    enum CodingKeys: String, CodingKey { case uniformPaddedQueries = "uniform_padded_queries" }
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init(
+        "uniform_padded_queries", \.uniformPaddedQueries,
+        """
+        Queries at padding attend to all positions alike, as in LRA's code, which masks them \
+        too.
+        """)
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "transformer", summary: "softmax over all pairs", time: "L^2 d", memory: "L d",
     directions: [.bidirectional, .causal], paper: "1706.03762")
-  /// Queries at padding give zeros.
-  public static let defaults = Configuration()
 
   let heads: Heads
   let causal: Bool

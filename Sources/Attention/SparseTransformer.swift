@@ -20,41 +20,53 @@ import Tensors
 /// | `out` | [D, H E] + [D] | projection back |
 public struct SparseTransformer: Mixer {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// `fixed` or `strided`.
-    public var pattern = Pattern.fixed
-    /// Tokens of a block and of a stride, s, at least 1.
-    public var blockSize = 64
-    /// Tokens at a block's end that all may attend to, c, in 1...s; `fixed` only.
-    public var summarySize = 8
-    /// How near and far share the work.
-    public var heads = Sharing.union
-    /// Causal even in a bidirectional model, as in LRA's code.
-    public var causalPattern = false
-    /// The first token attends to all, and all to it, as LRA's code does for its CLS vector; blocks
-    /// and strides begin behind it.
-    public var openFirstToken = false
-    /// The first token of a block belongs to its summary too, as in LRA's code; `fixed` only.
-    public var summaryOfFirst = false
-    /// Queries at padding attend to all positions alike, as in LRA's code, which masks them too.
-    public var uniformPaddedQueries = false
+  public struct Configuration: ModelKeys {
+    var pattern = Pattern.fixed
+    var blockSize = 64
+    var summarySize = 8
+    var heads = Sharing.union
+    var causalPattern = false
+    var openFirstToken = false
+    var summaryOfFirst = false
+    var uniformPaddedQueries = false
 
-    enum CodingKeys: String, CodingKey {
-      case pattern, heads
-      case blockSize = "block_size"
-      case summarySize = "summary_size"
-      case causalPattern = "causal_pattern"
-      case openFirstToken = "open_first_token"
-      case summaryOfFirst = "summary_of_first"
-      case uniformPaddedQueries = "uniform_padded_queries"
-    }
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init("pattern", \.pattern, "`fixed` or `strided`."),
+      .init("block_size", \.blockSize, "Tokens of a block and of a stride, s, at least 1."),
+      .init(
+        "summary_size", \.summarySize,
+        "Tokens at a block's end that all may attend to, c, in 1...s; `fixed` only."),
+      .init("heads", \.heads, "How near and far share the work."),
+      .init(
+        "causal_pattern", \.causalPattern,
+        "Causal even in a bidirectional model, as in LRA's code."),
+      .init(
+        "open_first_token", \.openFirstToken,
+        """
+        The first token attends to all, and all to it, as LRA's code does for its CLS vector; \
+        blocks and strides begin behind it.
+        """),
+      .init(
+        "summary_of_first", \.summaryOfFirst,
+        "The first token of a block belongs to its summary too, as in LRA's code; `fixed` only."),
+      .init(
+        "uniform_padded_queries", \.uniformPaddedQueries,
+        """
+        Queries at padding attend to all positions alike, as in LRA's code, which masks them \
+        too.
+        """),
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// Which tokens are far keys.
-  public enum Pattern: String, Codable, Sendable { case fixed, strided }
+  public enum Pattern: String, CaseIterable, Sendable { case fixed, strided }
 
   /// How heads use near and far keys.
-  public enum Sharing: String, Codable, Sendable {
+  public enum Sharing: String, CaseIterable, Sendable {
     /// Every head attends to both.
     case union
     /// The first half of the heads attends to near keys, the second to far ones.
@@ -71,8 +83,6 @@ public struct SparseTransformer: Mixer {
     name: "sparse_transformer", summary: "blocks and summaries, or strides",
     time: "L^1.5 d", memory: "L d", directions: [.bidirectional, .causal],
     paper: "1904.10509")
-  /// Fixed pattern, blocks of 64, summaries of 8.
-  public static let defaults = Configuration()
 
   let heads: Heads
   let configuration: Configuration

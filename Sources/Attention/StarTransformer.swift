@@ -22,19 +22,22 @@ import Tensors
 /// | `steps.{i}.{satellite,relay}.out` | [D, H E] + [D] | |
 public struct StarTransformer: Architecture {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// Layer norm of the tokens before each step.
-    public var layerNorm = true
+  public struct Configuration: ModelKeys {
+    var layerNorm = true
 
-    enum CodingKeys: String, CodingKey { case layerNorm = "layer_norm" }
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init("layer_norm", \.layerNorm, "Layer norm of the tokens before each step.")
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
     name: "star_transformer", summary: "neighbours and one relay node", time: "L 6 d",
     memory: "L 6", directions: [.bidirectional], paper: "1902.09113")
-  /// With layer norms.
-  public static let defaults = Configuration()
 
   /// One step's weights.
   struct Step {

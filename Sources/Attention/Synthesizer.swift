@@ -34,22 +34,31 @@ import Tensors
 /// | `synthesizer.random2` | [H, k, L] | `factorized_random`: R₂ |
 public struct Synthesizer: Mixer {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// Parts of B joined by `+`, such as `dense+random`.
-    public var synthesizerMode = "random"
-    /// Whether B has no dot products; LRA's code effectively has them.
-    public var ignoreDotProduct = true
-    /// Rank of `factorized_random`, at least 1.
-    public var k = 32
-    /// Queries at padding attend to all positions alike, as in LRA's code, which masks them too.
-    public var uniformPaddedQueries = false
+  public struct Configuration: ModelKeys {
+    var synthesizerMode = "random"
+    var ignoreDotProduct = true
+    var k = 32
+    var uniformPaddedQueries = false
 
-    enum CodingKeys: String, CodingKey {
-      case k
-      case uniformPaddedQueries = "uniform_padded_queries"
-      case synthesizerMode = "synthesizer_mode"
-      case ignoreDotProduct = "ignore_dot_product"
-    }
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init(
+        "synthesizer_mode", \.synthesizerMode,
+        "Parts of B joined by `+`, such as `dense+random`."),
+      .init(
+        "ignore_dot_product", \.ignoreDotProduct,
+        "Whether B has no dot products; LRA's code effectively has them."),
+      .init("k", \.k, "Rank of `factorized_random`, at least 1."),
+      .init(
+        "uniform_padded_queries", \.uniformPaddedQueries,
+        """
+        Queries at padding attend to all positions alike, as in LRA's code, which masks them \
+        too.
+        """),
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// Logits, weights and the gradient of either, unless the kernel makes them; of `random` its tensor, its
@@ -71,8 +80,6 @@ public struct Synthesizer: Mixer {
   public static let mechanism = Mechanism(
     name: "synthesizer", summary: "logits learned, or of one token", time: "L^2 d",
     memory: "L^2", directions: [.bidirectional, .causal], paper: "2005.00743")
-  /// Random logits without dot products.
-  public static let defaults = Configuration()
 
   /// A part of B with its parameters.
   private enum Logits {

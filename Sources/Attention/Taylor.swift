@@ -19,11 +19,18 @@ import Tensors
 /// | `out` | [D, H E] + [D] | projection back |
 public struct Taylor: Mixer {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// Degree p of the polynomial, even, at least 2.
-    public var degree = 2
-    /// The largest logit β, above 0.
-    public var bound = 1.0
+  public struct Configuration: ModelKeys {
+    var degree = 2
+    var bound = 1.0
+
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init("degree", \.degree, "Degree p of the polynomial, even, at least 2."),
+      .init("bound", \.bound, "The largest logit β, above 0."),
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// Its line in the list of models.
@@ -31,8 +38,6 @@ public struct Taylor: Mixer {
     name: "taylor", summary: "softmax, polynomial of degree p", time: "L d^p d",
     memory: "L d", directions: [.bidirectional, .causal], paper: "2302.13214",
     attentionDropout: false)
-  /// Degree 2, logits within 1.
-  public static let defaults = Configuration()
 
   let heads: Heads
   let configuration: Configuration

@@ -21,16 +21,18 @@ import Tensors
 /// | `transformer_xl.{u,w}` | [H, 1, E] | u and w |
 public struct TransformerXL: Mixer {
   /// The keys of `model.mixer`.
-  public struct Configuration: Codable, Sendable {
-    /// Tokens of a segment, s, at least 1.
-    public var segmentLength = 256
-    /// Tokens of the memory, M, at least 0.
-    public var memoryLength = 256
+  public struct Configuration: ModelKeys {
+    var segmentLength = 256
+    var memoryLength = 256
 
-    enum CodingKeys: String, CodingKey {
-      case segmentLength = "segment_length"
-      case memoryLength = "memory_length"
-    }
+    /// What each key is.
+    public static let keys: [ModelKey<Configuration>] = [
+      .init("segment_length", \.segmentLength, "Tokens of a segment, s, at least 1."),
+      .init("memory_length", \.memoryLength, "Tokens of the memory, M, at least 0."),
+    ]
+
+    /// What keys are that are not given.
+    public static let defaults = Configuration()
   }
 
   /// Its line in the list of models.
@@ -38,8 +40,6 @@ public struct TransformerXL: Mixer {
     name: "transformer_xl", summary: "segments and memory, by distance",
     time: "L (s+M) d", memory: "L h d", directions: [.bidirectional, .causal],
     paper: "1901.02860")
-  /// Segments and memory of 256 tokens.
-  public static let defaults = Configuration()
 
   let heads: Heads
   let distance: DistanceLogits

@@ -37,6 +37,23 @@ public enum Format {
     return "\(whole / 3600):\(padded(whole / 60 % 60, 2)):\(seconds)"
   }
 
+  /// A text in lines of at most `Terminal.width` columns, cut at spaces.
+  ///
+  /// - Parameter indent: spaces before every line.
+  public static func wrapped(_ text: String, indent: Int = 0) -> String {
+    var lines: [String] = []
+    var line = ""
+    for word in text.split(separator: " ") {
+      if !line.isEmpty, indent + line.count + 1 + word.count > Terminal.width {
+        lines.append(line)
+        line = ""
+      }
+      line += (line.isEmpty ? "" : " ") + word
+    }
+    lines.append(line)
+    return lines.map { String(repeating: " ", count: indent) + $0 }.joined(separator: "\n")
+  }
+
   /// A share of 1: `17.1 %`.
   public static func percent(_ share: Double, decimals: Int = 1) -> String {
     fraction(share * 100, decimals) + " %"

@@ -75,7 +75,7 @@ final class ModelRunner {
 
   /// Logits of token ids, float32 (float64 in that precision).
   func logits(_ ids: Tensor, _ context: Context) throws -> Tensor {
-    guard recipe.train.precision == "bfloat16" else { return try network(ids, context) }
+    guard recipe.train.precision == .bfloat16 else { return try network(ids, context) }
     return try withBFloat16(on: device) { try network(ids, context) }
   }
 

@@ -27,7 +27,7 @@ extension Run {
   ///
   /// - Throws: `usage` for a model of another task.
   func teacher(for student: Recipe, device: Device) throws -> ModelRunner {
-    guard recipe.task == student.task, recipe.objective == .classify,
+    guard recipe.task == student.task, recipe.train.objective == .classify,
       recipe.modelConfiguration.numClasses == student.modelConfiguration.numClasses,
       recipe.data.maxLength >= student.data.maxLength
     else { throw TrainError.noTeacher(folder.path, task: student.task) }

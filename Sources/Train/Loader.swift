@@ -107,5 +107,5 @@ public final class Loader: Sendable {
 
 extension Recipe.DataPart {
   /// Whether rows are filled up to `maxLength`.
-  var isFilled: Bool { padding == "max_length" }
+  var isFilled: Bool { padding == .maxLength }
 }

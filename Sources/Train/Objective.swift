@@ -2,14 +2,6 @@ import Attention
 import Datasets
 import Tensors
 
-/// What a model learns from an example.
-enum Objective: String {
-  /// Its class.
-  case classify
-  /// Tokens that are hidden from it.
-  case masked
-}
-
 /// What a pass over some examples gives.
 struct Measured {
   /// The logits of the predictions.
@@ -31,17 +23,14 @@ extension Classifier: Network {}
 extension TokenPredictor: Network {}
 
 extension Recipe {
-  /// What the model learns.
-  var objective: Objective { Objective(rawValue: train.objective) ?? .classify }
-
   /// The network for the objective, in the run's precision.
   func network(key: Tensors.RandomKey, device: Device) throws -> any Network {
     let network: any Network =
-      switch objective {
+      switch train.objective {
       case .classify: try Classifier(modelConfiguration, key: key, device: device)
       case .masked: try TokenPredictor(modelConfiguration, key: key, device: device)
       }
-    if train.precision == "float64" {
+    if train.precision == .float64 {
       for named in network.parameters { try named.parameter.convert(to: .float64) }
     }
     return network
@@ -60,7 +49,7 @@ extension ModelRunner {
   ) throws -> Measured {
     let (ids, context) = try inputs(
       batch, examples: examples, step: step, training: training, effects: effects)
-    if recipe.objective == .masked { return try masked(ids, context, towers: batch.towers) }
+    if recipe.train.objective == .masked { return try masked(ids, context, towers: batch.towers) }
     let logits = try logits(ids, context)
     // An example without a label can be predicted; its loss is asked for by nobody.
     let classes = batch.labels[examples].map { Int64(training ? $0 : max(0, $0)) }

@@ -1,3 +1,4 @@
+import Attention
 import Foundation
 import Tensors
 
@@ -6,15 +7,7 @@ import Tensors
 /// Zhu & Gupta 2017, arXiv 1710.01878, equation 1. Masks are renewed after the steps `begin`,
 /// `begin + every`, ... and `end`; a weight that is out stays out, at exactly 0.
 struct Pruning: Equatable {
-  /// What is taken out.
-  enum Kind: String {
-    /// In every matrix of a linear layer the smallest weights, tensor by tensor.
-    case magnitude
-    /// Whole heads: of all heads of all layers those that matter least.
-    case heads
-  }
-
-  let kind: Kind
+  let kind: Recipe.TrainPart.PruningKind
   /// Share in the end, 0 ..< 1.
   let sparsity: Double
   /// The first and the last step after which masks are renewed.
@@ -39,7 +32,7 @@ struct Pruning: Equatable {
 extension Recipe {
   /// What the recipe takes out of its weights; nil for nothing.
   var pruning: Pruning? {
-    Pruning.Kind(rawValue: train.pruning).map {
+    train.pruning.map {
       Pruning(
         kind: $0, sparsity: train.pruningSparsity, begin: train.pruningBegin,
         end: train.pruningEnd, every: train.pruningEvery)
@@ -99,7 +92,7 @@ struct AttentionLayer {
   let out: NamedParameter
 
   /// Nil when the tensors are not all there, factored, or of other shapes.
-  init?(_ prefix: String, _ known: [String: NamedParameter], _ model: Recipe.ModelPart) {
+  init?(_ prefix: String, _ known: [String: NamedParameter], _ model: ModelConfiguration) {
     guard let out = known["\(prefix)out.weight"], out.layer != nil else { return nil }
     var rows: [NamedParameter] = []
     for name in ["q", "k", "v"] {

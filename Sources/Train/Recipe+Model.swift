@@ -33,37 +33,14 @@ extension Recipe {
   /// occurs), which the published parameter counts include; with black as padding there are 256.
   public var modelConfiguration: ModelConfiguration {
     let shape = TaskShape(self)
-    var configuration = ModelConfiguration()
-    configuration.modelType = model.modelType
-    configuration.embDim = model.embDim
-    configuration.numHeads = model.numHeads
-    configuration.qkvDim = model.qkvDim
-    configuration.mlpDim = model.mlpDim
-    configuration.numLayers = model.numLayers
-    configuration.position = .init(rawValue: model.position) ?? .learned
-    configuration.norm = .init(rawValue: model.norm) ?? .pre
-    configuration.layerNormEps = model.layerNormEps
-    configuration.activation = .init(rawValue: model.activation) ?? .gelu
-    configuration.qkvBias = model.qkvBias
-    configuration.classifierPool = .init(rawValue: model.classifierPool) ?? .mean
-    configuration.headHidden = model.headHidden
-    configuration.pairHiddenLayers = model.pairHiddenLayers
-    configuration.initial = model.initial
-    configuration.dropoutRate = model.dropoutRate
-    configuration.attentionDropoutRate = model.attentionDropoutRate
-    configuration.tiedWeights = model.tiedWeights
-    configuration.causal = model.causal
+    var configuration = model
     configuration.recompute = train.recompute
-    configuration.lowRank = model.lowRank
-    configuration.lowRankInit = .init(rawValue: model.lowRankInit) ?? .random
-    configuration.mixer = model.mixer.compactMapValues(\.configurationValue)
     configuration.maxLength = data.maxLength
     let released = protocolName == "released" ? taskDescription?.releasedVocabularySize : nil
     configuration.vocabularySize =
       released ?? shape.vocabularySize - (data.blackIsPadding ? 1 : 0)
     configuration.numClasses = shape.classes
     configuration.numTowers = shape.towers
-    configuration.interaction = .init(rawValue: model.interaction) ?? .concat
     return configuration
   }
 
@@ -72,8 +49,9 @@ extension Recipe {
   /// A flag that is off by default and stays off is left out, given or not: most are quirks of released
   /// code. Unknown models and keys are left to `check`, which names them.
   mutating func completeAttention() {
-    let defaults = (try? defaultKeys(of: model.modelType)) ?? [:]
-    model.mixer.merge(defaults.mapValues(RecipeScalar.init)) { given, _ in given }
+    let keys = (try? keys(of: model.modelType)) ?? []
+    let defaults = Dictionary(uniqueKeysWithValues: keys.map { ($0.name, $0.defaultValue) })
+    model.mixer.merge(defaults) { given, _ in given }
     model.mixer = model.mixer.filter { key, value in
       value != .bool(false) || defaults[key] != .bool(false)
     }
@@ -107,8 +85,14 @@ extension Recipe {
   }
 }
 
+extension ConfigurationValue {
+  /// The canonical YAML of the value.
+  var yaml: String { RecipeScalar(self).yaml }
+}
+
 extension RecipeScalar {
-  fileprivate init(_ value: ConfigurationValue) {
+  /// A value of a mechanism's own key.
+  init(_ value: ConfigurationValue) {
     self =
       switch value {
       case .bool(let value): .bool(value)
@@ -118,7 +102,8 @@ extension RecipeScalar {
       }
   }
 
-  fileprivate var configurationValue: ConfigurationValue? {
+  /// The value for a mechanism's own key; nil for nothing and lists.
+  var configurationValue: ConfigurationValue? {
     switch self {
     case .null, .list: nil
     case .bool(let value): .bool(value)

@@ -83,8 +83,11 @@ extension Recipe {
         let name = String(key.dropFirst("model.mixer.".count))
         if let number = value.number, !number.isFinite {
           problems.append(.wrong(key, must: "a finite number", found: value.yaml))
+        } else if let own = value.configurationValue {
+          model.mixer[name] = own
         } else {
-          model.mixer[name] = value
+          problems.append(
+            .wrong(key, must: "a number, a word, true or false", found: value.yaml))
         }
       } else if let field = Recipe.fields.first(where: { $0.path == key }) {
         if let must = field.store(value, &self) {
@@ -98,26 +101,26 @@ extension Recipe {
   /// Sizes that do not fit each other.
   var inconsistencies: [RecipeProblem] {
     var problems: [RecipeProblem] = []
-    if model.interaction != "concat", TaskShape(self).towers == 1 {
-      problems.append(
-        .wrong("model.interaction", must: "concat without pairs", found: model.interaction))
+    if model.interaction != .concat, TaskShape(self).towers == 1 {
+      let found = model.interaction.rawValue
+      problems.append(.wrong("model.interaction", must: "concat without pairs", found: found))
     }
     if data.blackIsPadding, taskDescription?.isImage != true {
       problems.append(
         .wrong("data.black_is_padding", must: "false without images", found: "true"))
     }
-    if model.classifierPool == "MEAN_ALL", data.padding != "max_length" {
-      problems.append(
-        .wrong("data.padding", must: "max_length for MEAN_ALL", found: data.padding))
+    if model.classifierPool == .meanAll, data.padding != .maxLength {
+      let found = data.padding.rawValue
+      problems.append(.wrong("data.padding", must: "max_length for MEAN_ALL", found: found))
     }
     if model.qkvDim % model.numHeads != 0 {
       problems.append(
         .doesNotDivide("model.num_heads", model.numHeads, "model.qkv_dim", model.qkvDim))
-    } else if model.position == "rotary", (model.qkvDim / model.numHeads) % 2 != 0 {
+    } else if model.position == .rotary, (model.qkvDim / model.numHeads) % 2 != 0 {
       let width = model.qkvDim / model.numHeads
       problems.append(.odd("model.qkv_dim / model.num_heads", width, "rotary positions"))
     }
-    if model.position == "sinusoidal", model.embDim % 2 != 0 {
+    if model.position == .sinusoidal, model.embDim % 2 != 0 {
       problems.append(.odd("model.emb_dim", model.embDim, "sinusoidal positions"))
     }
     if train.accumulate > train.batchSize {

@@ -107,25 +107,7 @@ public enum RecipeScalar: Sendable, Equatable {
   }
 }
 
-extension RecipeScalar: Codable {
-  /// Reads the value that a decoder holds.
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    if container.decodeNil() {
-      self = .null
-    } else if let value = try? container.decode(Bool.self) {
-      self = .bool(value)
-    } else if let value = try? container.decode(Int.self) {
-      self = .int(value)
-    } else if let value = try? container.decode(Double.self) {
-      self = .number(value)
-    } else if let value = try? container.decode(String.self) {
-      self = .text(value)
-    } else {
-      self = .list(try container.decode([RecipeScalar].self))
-    }
-  }
-
+extension RecipeScalar: Encodable {
   /// Writes the value.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()

@@ -194,7 +194,7 @@ public struct Run {
   func prepared(
     _ name: String, _ database: String, _ dataset: String?, _ device: Device
   ) throws -> (ModelRunner, RunData, step: Int) {
-    guard recipe.objective == .classify else { throw TrainError.noClasses(folder.path) }
+    guard recipe.train.objective == .classify else { throw TrainError.noClasses(folder.path) }
     let checkpoint = try checkpoint(name)
     var dataRecipe = recipe
     if let dataset {

@@ -31,7 +31,7 @@ public final class RunData {
       try store.open(dataset: recipe.data.dataset, split: split).checked(pairs: pairs)
     }
     train = try open("train")
-    isMasked = recipe.objective == .masked
+    isMasked = recipe.train.objective == .masked
     validation = isMasked ? train : try open("validation")
     test = isMasked ? train : try open("test")
     validationLimit = recipe.eval.numEvalExamples ?? (isMasked ? 1000 : nil)

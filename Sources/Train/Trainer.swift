@@ -349,7 +349,7 @@ extension Recipe.EvalPart {
   /// step keeps a tie.
   func prefers(_ found: Evaluation, to best: CheckpointState.Validation?) -> Bool {
     guard let best else { return true }
-    if select == "accuracy" && found.accuracy.value != best.accuracy {
+    if select == .accuracy && found.accuracy.value != best.accuracy {
       return found.accuracy.value > best.accuracy
     }
     return found.loss < best.loss

@@ -16,6 +16,7 @@ struct LRATrain: ParsableCommand {
     subcommands: [
       TrainCommand.self, Resume.self, Evaluate.self, Predict.self, ScoreCommand.self,
       SweepCommand.self, Reproduce.self, Bench.self, Span.self, ReportCommand.self, Models.self,
+      RecipeCommand.self,
     ],
     defaultSubcommand: TrainCommand.self)
 

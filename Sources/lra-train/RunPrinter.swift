@@ -28,7 +28,7 @@ struct RunPrinter {
       "\(model.numLayers) layers, width \(model.embDim), \(model.numHeads) heads, "
         + "\(Format.short(Double(trainer.parameterCount))) parameters",
       (processes > 1 ? "\(processes) processes, " : "")
-        + "\(device), \(Engine.threads) threads, \(recipe.train.precision)",
+        + "\(device), \(Engine.threads) threads, \(recipe.train.precision.rawValue)",
       "seed \(recipe.train.randomSeed)",
     ]
     Terminal.out(parts.joined(separator: " · "))
@@ -64,7 +64,7 @@ struct RunPrinter {
     scores(result)
     if result.plateau != nil { return }  // which says itself what to do
     let run = shellQuoted(result.run)
-    if recipe.train.objective == "masked" {
+    if recipe.train.objective == .masked {
       let option = database == "data.sqlite" ? "" : " --db \(shellQuoted(database))"
       return Terminal.err("Next: lra-train --set train.initial=\(run)\(option)")
     }
@@ -93,7 +93,7 @@ struct RunPrinter {
   }
 
   private func scores(_ result: RunResult) {
-    let masked = recipe.train.objective == "masked"
+    let masked = recipe.train.objective == .masked
     let baselines =
       [(masked ? "most frequent" : "majority class", result.baselines.majority)]
       + (result.baselines.firstToken.map { [("first token", $0)] } ?? [])

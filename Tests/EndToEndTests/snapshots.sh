@@ -16,6 +16,6 @@ train=$(dirname "$tool")/lra-train
 [ -x "$train" ] || exit 0
 rm -f "$folder"/lra-train*.txt
 "$train" --help > "$folder/lra-train.txt"
-for command in train resume eval predict score sweep reproduce bench span report models; do
+for command in train resume eval predict score sweep reproduce bench span report models recipe; do
   "$train" $command --help > "$folder/lra-train-$command.txt"
 done

@@ -8,8 +8,8 @@ import Testing
 struct FlopsTests {
   @Test(
     "a Transformer's forward pass and training step count what the closed form says",
-    arguments: ["float32", "bfloat16", "float64"], [false, true])
-  func transformer(precision: String, causal: Bool) throws {
+    arguments: Recipe.TrainPart.Precision.allCases, [false, true])
+  func transformer(precision: Recipe.TrainPart.Precision, causal: Bool) throws {
     _ = try Engine.start(threads: 2)
     var recipe = Recipe()
     recipe.train.precision = precision
@@ -31,7 +31,7 @@ struct FlopsTests {
 
     let (b, l, d, e, m, c) = (3, 37, 24, 32, 40, 10)
     // The library's path, float64's, computes the pairs that causality leaves out too.
-    let pairs = causal && precision != "float64" ? l * (l + 1) / 2 : l * l
+    let pairs = causal && precision != .float64 ? l * (l + 1) / 2 : l * l
     let projections = 2 * b * l * d * 3 * e + 2 * b * l * e * d
     let attention = 2 * 2 * b * pairs * e
     let mlp = 2 * 2 * b * l * d * m

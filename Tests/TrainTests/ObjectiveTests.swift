@@ -44,7 +44,7 @@ struct ObjectiveTests {
     (recipe.model.embDim, recipe.model.qkvDim, recipe.model.mlpDim) = (32, 32, 64)
     recipe.model.dropoutRate = 0
     recipe.model.attentionDropoutRate = 0
-    recipe.model.position = "rotary"
+    recipe.model.position = .rotary
     recipe.train.batchSize = 32
     recipe.optimizer.learningRate = 0.003
     recipe.schedule.factors = "constant * linear_warmup"
@@ -79,7 +79,7 @@ struct ObjectiveTests {
   func copies() throws {
     _ = try Engine.start(threads: 2)
     let recipe = recipe {
-      $0.train.objective = "masked"
+      $0.train.objective = .masked
       $0.train.maskRate = 0.03  // both copies of a token are rarely hidden
       // Both copies of some 3 % are hidden: a rate that ends at 0 comes near the other 97 %.
       ($0.train.batchSize, $0.optimizer.learningRate) = (64, 0.002)
@@ -150,7 +150,7 @@ struct ObjectiveTests {
   @Test("a pretraining run reads the training split alone; a classifier begins with its encoder")
   func pretraining() throws {
     let run = try TinyRun {
-      $0.train.objective = "masked"
+      $0.train.objective = .masked
       $0.train.maskRate = 0.2
     }
     // Whoever read them would fail.
@@ -166,9 +166,9 @@ struct ObjectiveTests {
     #expect(lines.contains(#""split": "masked""#) || lines.contains(#""split":"masked""#))
     #expect(!lines.contains("validation") && !lines.contains("test"))
     let written = try Recipe(yaml: String(contentsOfFile: folder.recipePath, encoding: .utf8))
-    #expect(written.objective == .masked && written.train.maskRate == 0.2)
+    #expect(written.train.objective == .masked && written.train.maskRate == 0.2)
     var next = run.recipe
-    next.train.objective = "classify"
+    next.train.objective = .classify
     next.train.initial = folder.path
     let runner = try ModelRunner(next, device: .cpu)
     let missing = try Run(folder.path).initialize(runner.network.parameters)
@@ -186,7 +186,7 @@ struct ObjectiveTests {
 
   @Test("the encoder of hidden tokens is the classifier's, factored layers included")
   func factored() throws {
-    let names = try ["masked", "classify"].map { objective in
+    let names = try [Recipe.TrainPart.Objective.masked, .classify].map { objective in
       try ModelRunner(
         recipe {
           $0.train.objective = objective

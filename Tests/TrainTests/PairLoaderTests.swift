@@ -1,3 +1,4 @@
+import Attention
 import Datasets
 import Foundation
 import Tensors
@@ -104,7 +105,7 @@ struct MemoryPairs: ExampleSource {
     _ = try Engine.start(threads: 2)
     let source = MemoryPairs(count: 51)
     #expect(source.documents.contains { $0.contains([]) })
-    for interaction in ["concat", "nli"] {
+    for interaction in ModelConfiguration.Interaction.allCases {
       var recipe = recipe()
       recipe.model.interaction = interaction
       let runner = try ModelRunner(recipe, device: .cpu)
@@ -129,7 +130,7 @@ struct MemoryPairs: ExampleSource {
   func dropout() throws {
     _ = try Engine.start(threads: 2)
     var recipe = recipe()
-    recipe.model.interaction = "nli"
+    recipe.model.interaction = .nli
     recipe.model.dropoutRate = 0.5
     let runner = try ModelRunner(recipe, device: .cpu)
     let tokens = [Int32](repeating: 7, count: 2 * 20)

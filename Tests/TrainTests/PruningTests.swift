@@ -9,7 +9,8 @@ import Testing
 @Suite("pruning", .serialized)
 struct PruningTests {
   private func prune(
-    _ recipe: inout Recipe, _ kind: String, _ sparsity: Double, _ steps: ClosedRange<Int> = 2...8,
+    _ recipe: inout Recipe, _ kind: Recipe.TrainPart.PruningKind, _ sparsity: Double,
+    _ steps: ClosedRange<Int> = 2...8,
     every: Int = 2
   ) {
     recipe.train.pruning = kind
@@ -36,7 +37,7 @@ struct PruningTests {
 
   @Test("after every step exactly the asked share of every linear layer is 0, and stays so")
   func magnitude() throws {
-    let run = try TinyRun { prune(&$0, "magnitude", 0.8, 2...9, every: 3) }
+    let run = try TinyRun { prune(&$0, .magnitude, 0.8, 2...9, every: 3) }
     let runner = try ModelRunner(run.recipe, device: .cpu)
     let updater = try Updater(runner)
     let pruner = try #require(updater.pruner)
@@ -89,9 +90,9 @@ struct PruningTests {
 
   @Test("the tensors of a linear layer are masked whole or factored, in every precision")
   func factored() throws {
-    for precision in ["float64", "bfloat16"] {
+    for precision in [Recipe.TrainPart.Precision.float64, .bfloat16] {
       let run = try TinyRun {
-        prune(&$0, "magnitude", 0.5)
+        prune(&$0, .magnitude, 0.5)
         $0.model.lowRank = 3
         $0.train.precision = precision
       }
@@ -107,7 +108,7 @@ struct PruningTests {
   @Test("whole heads go, the weakest by the squares of their columns, and one stays in every layer")
   func heads() throws {
     let run = try TinyRun {
-      prune(&$0, "heads", 0.5, 4...4)
+      prune(&$0, .heads, 0.5, 4...4)
       $0.model.numHeads = 4
       $0.optimizer.learningRate = 1e-12  // the heads that go are known before
     }
@@ -148,7 +149,7 @@ struct PruningTests {
 
   @Test("a head that is out adds nothing: the model is that without it")
   func headless() throws {
-    let run = try TinyRun { prune(&$0, "heads", 0.5, 1...1) }
+    let run = try TinyRun { prune(&$0, .heads, 0.5, 1...1) }
     let runner = try ModelRunner(run.recipe, device: .cpu)
     let updater = try Updater(runner)
     let batch = Batch.drawn(1, run.recipe)
@@ -172,8 +173,8 @@ struct PruningTests {
 
   @Test(
     "interruptions before, between and after the masks change no loss, weight, moment or mask",
-    arguments: ["magnitude", "heads"])
-  func resume(kind: String) throws {
+    arguments: Recipe.TrainPart.PruningKind.allCases)
+  func resume(kind: Recipe.TrainPart.PruningKind) throws {
     let run = try TinyRun {
       prune(&$0, kind, 0.5, 2...7, every: 3)
       $0.train.accumulate = 2
@@ -197,7 +198,7 @@ struct PruningTests {
     "the best checkpoint is a pruned one; the result, eval and predict are those of its weights")
   func result() throws {
     let run = try TinyRun {
-      prune(&$0, "magnitude", 0.75, 1...10)
+      prune(&$0, .magnitude, 0.75, 1...10)
       $0.eval.evalFrequency = 2
     }
     let result = try run.train()

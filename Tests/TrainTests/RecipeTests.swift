@@ -77,6 +77,68 @@ import Testing
     #expect(Recipe().digest.count == 32)
   }
 
+  @Test("what earlier versions called model.attention is read as model.mixer, with a note")
+  func formerNames() throws {
+    var recipe = Recipe()
+    recipe.model.mixer = ["block_size": .integer(9)]
+    let former = recipe.yaml.replacing("\n  mixer: {", with: "\n  attention: {")
+    #expect(former != recipe.yaml)
+    var notes: [String] = []
+    #expect(try Recipe(yaml: former, name: "old.yaml") { notes.append($0) } == recipe)
+    #expect(notes == ["old.yaml: model.attention is called model.mixer now"])
+    notes = []
+    #expect(try Recipe(yaml: recipe.yaml) { notes.append($0) } == recipe)
+    #expect(notes.isEmpty)
+
+    // The digest that such a version gave a run still names the recipe.
+    let old = "b4fd96df8da018827dc2442c84f06d8008309225b419642c995909ce0f0f58f6"
+    #expect(Recipe().isNamed(by: old) && Recipe().isNamed(by: Recipe().digestText))
+    #expect(!recipe.isNamed(by: old))
+
+    var request = RecipeRequest(task: "listops")
+    request.model = "local"
+    request.settings = ["model.attention.block_size=9", "model.attention.blocks_after=1"]
+    let resolved = try request.resolve { notes.append($0) }
+    #expect(resolved.model.mixer["block_size"] == .integer(9))
+    #expect(notes == ["model.attention is called model.mixer now"])
+    request.settings = ["model.attentions.block_size=9"]
+    #expect(throws: TrainError.self) { try request.resolve() }
+  }
+
+  @Test("a run in a folder that an earlier version named is found")
+  func formerFolder() throws {
+    let folder = try TemporaryFolder()
+    var recipe = try RecipeRequest(task: "listops").resolve()
+    recipe.model.numLayers = 3
+    let name = RunFolder.name(of: recipe).replacing(
+      recipe.digestText.prefix(6), with: recipe.formerDigestText.prefix(6))
+    let former = folder.file("runs/\(name)")
+    #expect(RunFolder.of(recipe, under: folder.file("runs")).path != former)
+    try FileManager.default.createDirectory(atPath: former, withIntermediateDirectories: true)
+    try Data(recipe.yaml.replacing("mixer: {", with: "attention: {").utf8).write(
+      to: URL(fileURLWithPath: "\(former)/recipe.yaml"))
+    let (found, isNew) = try RunFolder.make(for: recipe, under: folder.file("runs"))
+    #expect(found.path == former && !isNew)
+  }
+
+  @Test("every key is explained, the models' own ones too")
+  func explained() throws {
+    #expect(RecipeKey.all.count > Recipe.fields.count + 100)
+    for key in RecipeKey.all {
+      #expect(key.text.last == "." && !key.range.isEmpty && !key.owner.isEmpty, "\(key.key)")
+    }
+    let size = try RecipeKey.named("train.batch_size")
+    #expect(size.map(\.key) == ["train.batch_size"])
+    #expect(size[0].default == .int(32) && size[0].unit == "examples")
+    #expect(size[0].range == "1 or more" && size[0].owner == "every recipe")
+    #expect(try RecipeKey.named("schedule").map(\.key) == ["schedule.factors", "schedule.warmup"])
+    #expect(
+      try RecipeKey.named("model.attention.num_rand_blocks").map(\.owner) == ["model bigbird"])
+    #expect(try RecipeKey.named("model.mixer.block_size").count > 3)
+    let error = #expect(throws: TrainError.self) { try RecipeKey.named("train.batchsize") }
+    #expect(error?.message.contains("did you mean train.batch_size?") == true)
+  }
+
   @Test(
     "every protocol resolves for every task it names, and reads back equal",
     arguments: BuiltInRecipes.names, Recipe.tasks)
@@ -112,9 +174,9 @@ import Testing
     #expect(recipe.model.modelType == "bigbird" && recipe.train.randomSeed == 3)
     #expect(recipe.train.batchSize == 16 && recipe.optimizer.learningRate == 3e-4)
     #expect(recipe.data.dataset == "listops-64" && recipe.data.maxLength == 64)
-    #expect(recipe.model.mixer["block_size"] == .int(64))
-    #expect(recipe.model.mixer["kind"] == .text("softmax, exact: yes"))
-    #expect(recipe.model.mixer["num_random"] == .int(3))
+    #expect(recipe.model.mixer["block_size"] == .integer(64))
+    #expect(recipe.model.mixer["kind"] == .string("softmax, exact: yes"))
+    #expect(recipe.model.mixer["num_random"] == .integer(3))
     #expect(recipe.optimizer.noDecay == ["norm", "bias", "embedding"])
     #expect(recipe.optimizer.gradClipNorm == 1 && recipe.eval.numEvalExamples == 500)
     #expect(recipe.schedule.factors == "constant * rsqrt_decay")
@@ -134,10 +196,9 @@ import Testing
       request.recipe = "modern"  // which changes no flag of a mechanism
       request.settings = mechanism.name == "local" ? ["model.mixer.block_size=9"] : []
       let recipe = try request.resolve()
-      let defaults = try defaultKeys(of: mechanism.name)
       // Flags that are off are left out.
-      let written = defaults.filter { $0.value != .bool(false) }
-      #expect(recipe.model.mixer.keys.sorted() == written.keys.sorted())
+      let written = try keys(of: mechanism.name).filter { $0.defaultValue != .bool(false) }
+      #expect(recipe.model.mixer.keys.sorted() == written.map(\.name).sorted())
       if mechanism.name == "local" {
         #expect(recipe.yaml.contains("block_size: 9, blocks_after: 0, blocks_before: 0"))
       }
@@ -284,7 +345,7 @@ import Testing
   func differences() throws {
     var now = Recipe()
     now.train.batchSize = 16
-    now.model.mixer["block_size"] = .int(64)
+    now.model.mixer["block_size"] = .integer(64)
     #expect(
       Recipe().differences(to: now)
         == ["train.batch_size: 32, now 16", "model.mixer.block_size: unset, now 64"])

@@ -37,10 +37,10 @@ import Testing
         let sizes = [
           model.numLayers, model.numHeads, model.embDim, model.qkvDim, model.mlpDim,
         ].map(String.init).joined(separator: "/")
-        let block = model.mixer["block_size"]?.int.map { " \($0)" } ?? ""
-        let found = "\(sizes) \(model.classifierPool) \(model.dropoutRate)\(block)"
+        let block = model.mixer["block_size"].map { " \($0.yaml)" } ?? ""
+        let found = "\(sizes) \(model.classifierPool.rawValue) \(model.dropoutRate)\(block)"
         #expect(found == row, "\(task) \(name)")
-        #expect(recipe.data.blackIsPadding && recipe.data.padding == "max_length")
+        #expect(recipe.data.blackIsPadding && recipe.data.padding == .maxLength)
       }
     }
     #expect(try released("image", "sinkhorn").optimizer.weightDecay == 0.7)
@@ -50,21 +50,22 @@ import Testing
 
   @Test("quirks of the mechanisms are keys of their own, on every task")
   func quirks() throws {
-    let expected: [String: [String: RecipeScalar]] = [
+    let expected: [String: [String: ConfigurationValue]] = [
       "transformer": ["uniform_padded_queries": .bool(true)],
       "local": ["strided_groups": .bool(true)],
       "sparse_transformer": [
-        "causal_pattern": .bool(true), "summary_of_first": .bool(true), "summary_size": .int(10),
+        "causal_pattern": .bool(true), "summary_of_first": .bool(true),
+        "summary_size": .integer(10),
         "uniform_padded_queries": .bool(true),
       ],
       "longformer": [
-        "window": .int(512), "global_tokens": .int(0), "uneven_window": .bool(true),
+        "window": .integer(512), "global_tokens": .integer(0), "uneven_window": .bool(true),
         "uniform_padded_queries": .bool(true),
       ],
-      "linformer": ["low_rank_features": .int(16), "attended_padding": .bool(true)],
+      "linformer": ["low_rank_features": .integer(16), "attended_padding": .bool(true)],
       "reformer": ["unmasked": .bool(true)], "sinkhorn": ["unsorted_sum": .bool(true)],
       "synthesizer": ["ignore_dot_product": .bool(false), "uniform_padded_queries": .bool(true)],
-      "bigbird": ["random_within": .int(1024), "attended_filling": .bool(true)],
+      "bigbird": ["random_within": .integer(1024), "attended_filling": .bool(true)],
       "linear": ["attended_padding": .bool(true)],
       "performer": ["attended_padding": .bool(true)],
     ]
@@ -79,15 +80,15 @@ import Testing
         }
       }
       let kernel = task == "listops" ? "softmax" : "relu"
-      #expect(try released(task, "performer").model.mixer["kernel"] == .text(kernel))
+      #expect(try released(task, "performer").model.mixer["kernel"] == .string(kernel))
       // The open first token is the CLS vector or, in pairs, the first byte.
       let sparse = try released(task, "sparse_transformer")
       let open = ["listops", "text", "retrieval", "image"].contains(task)
       #expect(sparse.model.mixer["open_first_token"] == (open ? .bool(true) : nil))
-      #expect(open == ["CLS", "FIRST"].contains(sparse.model.classifierPool))
+      #expect(open == [.cls, .first].contains(sparse.model.classifierPool))
     }
     let performer = try released("listops", "performer").model.mixer
-    #expect(performer["nb_features"] == .int(2) && performer["haar"] == .bool(false))
+    #expect(performer["nb_features"] == .integer(2) && performer["haar"] == .bool(false))
   }
 
   /// Rows of grey levels: stored symbols.
@@ -140,7 +141,7 @@ import Testing
   func filled() throws {
     let source = MemorySource(count: 8, longest: 20)
     var recipe = Recipe()
-    (recipe.data.maxLength, recipe.data.padding, recipe.train.batchSize) = (40, "max_length", 2)
+    (recipe.data.maxLength, recipe.data.padding, recipe.train.batchSize) = (40, .maxLength, 2)
     let loader = try Loader(training: source, recipe)
     defer { loader.stop() }
     let batch = try #require(try loader.next())
@@ -148,7 +149,7 @@ import Testing
     let evaluation = Loader(evaluating: source, recipe)
     defer { evaluation.stop() }
     #expect(try evaluation.next()?.length == 40)
-    recipe.data.padding = "batch"
+    recipe.data.padding = .batch
     let shorter = Loader(evaluating: source, recipe)
     defer { shorter.stop() }
     #expect(try #require(try shorter.next()).length <= 20)

@@ -123,7 +123,7 @@ struct RetrievalRunTests {
     for (name, expected) in [("released", "concat"), ("paper", "nli"), ("small", "nli")] {
       request.settings = []
       request.recipe = name
-      #expect(try request.resolve().model.interaction == expected)
+      #expect(try request.resolve().model.interaction.rawValue == expected)
     }
   }
 

@@ -7,7 +7,7 @@ import Testing
 @Suite("what a mechanism adds to a training step", .serialized)
 struct StepEffectsTests {
   private func run(
-    _ model: String, parts: Int = 1, _ keys: [String: RecipeScalar] = [:],
+    _ model: String, parts: Int = 1, _ keys: [String: ConfigurationValue] = [:],
     _ change: (inout Recipe) -> Void = { _ in }
   ) throws -> TinyRun {
     try TinyRun {
@@ -25,8 +25,9 @@ struct StepEffectsTests {
     return try #require(parameters.first { $0.name == name }).parameter.value.floats()
   }
 
-  static let segments: [String: RecipeScalar] = [
-    "segment_length": .int(4), "memory_length": .int(4), "compressed_memory_length": .int(4),
+  static let segments: [String: ConfigurationValue] = [
+    "segment_length": .integer(4), "memory_length": .integer(4),
+    "compressed_memory_length": .integer(4),
   ]
 
   @Test(
@@ -38,7 +39,7 @@ struct StepEffectsTests {
         "blocks.1.attn.routing_transformer.centroids"
       ),
     ])
-  func parts(model: String, keys: [String: RecipeScalar], tensor: String) throws {
+  func parts(model: String, keys: [String: ConfigurationValue], tensor: String) throws {
     let (one, four) = (try run(model, keys), try run(model, parts: 4, keys))
     try one.train()
     try four.train()
@@ -54,7 +55,7 @@ struct StepEffectsTests {
       ("transformer", [:]), ("compressive_transformer", segments),
       ("routing_transformer", ["decay": .number(0.5)]),
     ])
-  func cutRows(model: String, keys: [String: RecipeScalar]) throws {
+  func cutRows(model: String, keys: [String: ConfigurationValue]) throws {
     let weights = try [1, 4].map { parts in
       let run = try run(model, parts: parts, keys) {
         $0.data.bucketBatches = 1

@@ -43,7 +43,7 @@ struct TrainerTests {
     let runs = try [false, true].map { recompute in
       try TinyRun {
         $0.train.numTrainSteps = 4
-        $0.train.precision = "bfloat16"
+        $0.train.precision = .bfloat16
         $0.train.recompute = recompute
       }
     }
@@ -67,7 +67,7 @@ struct TrainerTests {
     #expect(!eval.prefers(found(5, 1), to: best))
     #expect(!eval.prefers(found(5, 1.1), to: best))
     var byLoss = eval
-    byLoss.select = "loss"
+    byLoss.select = .loss
     #expect(byLoss.prefers(found(4, 0.9), to: best))
     #expect(!byLoss.prefers(found(6, 1), to: best))
   }
@@ -232,7 +232,7 @@ struct TrainerTests {
   @Test("bfloat16 trains and stays close to float32")
   func bfloat16() throws {
     let full = try TinyRun()
-    let half = try TinyRun { $0.train.precision = "bfloat16" }
+    let half = try TinyRun { $0.train.precision = .bfloat16 }
     try full.train()
     try half.train()
     let losses = zip(try full.metrics(), try half.metrics()).filter { $0.0.split == "train" }

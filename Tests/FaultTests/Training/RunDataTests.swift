@@ -166,6 +166,28 @@ struct RunDataTests {
     #expect(!page.contains("No run has ended yet"), "\(result)")
   }
 
+  @Test("a run of a version that said model.attention is evaluated and continued, with a note")
+  func formerVersion() throws {
+    let folder = try TemporaryFolder.trained()
+    let run = try runName(folder.path)
+    try edit(folder, run, "\n  mixer: {", "\n  attention: {")
+    let identity = folder.file("\(run)/run.json")
+    let text = try String(contentsOfFile: identity, encoding: .utf8)
+    try #require(text.contains("mixer: {"))
+    try text.replacing("mixer: {", with: "attention: {")
+      .write(toFile: identity, atomically: false, encoding: .utf8)
+    let note = "\(run)/recipe.yaml: model.attention is called model.mixer now"
+    for arguments in [
+      ["eval", run], ["resume", run], ["resume", run, "--steps", "5", "--quiet"],
+    ] {
+      let outcome = try folder.train(arguments)
+      #expect(outcome.exit == 0, "\(outcome.error)")
+      #expect(outcome.error.contains(note), "\(arguments) \(outcome.error)")
+    }
+    let now = try String(contentsOfFile: folder.file("\(run)/recipe.yaml"), encoding: .utf8)
+    #expect(now.contains("mixer: {") && now.contains("num_train_steps: 5"))
+  }
+
   @Test("a finished run of a dataset that is gone is refused with what the database holds")
   func goneData() throws {
     let folder = try TemporaryFolder.trained()
