@@ -28,9 +28,10 @@ let dataTargets: [Target] = [
   .executableTarget(
     name: "lra-data", dependencies: ["Datasets", "Console", argumentParser], swiftSettings: strict),
   .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers"], swiftSettings: strict),
+  .testTarget(name: "ConsoleTests", dependencies: ["Console"], swiftSettings: strict),
   .testTarget(
     name: "DatasetsTests",
-    dependencies: ["Datasets", "Console", .product(name: "Crypto", package: "swift-crypto")],
+    dependencies: ["Datasets", .product(name: "Crypto", package: "swift-crypto")],
     exclude: ["sprite-vectors.txt", "sprite_vectors.py"], swiftSettings: strict),
 ]
 

@@ -20,17 +20,14 @@ clang=$root/bin/clang
 
 # The parsers, and what they need. A new parser gets its files here and a target in Tests/Fuzz.
 parsers="DatasetError.swift DatasetError+Conversion.swift CanonicalJSON.swift Manifest.swift
-  Conversion/ArchiveStream.swift Conversion/PlainFile.swift Conversion/SourceReader.swift
-  Conversion/SourceFile.swift Conversion/SequenceRow.swift Conversion/NpyArray.swift
-  Conversion/TextLines.swift Digest.swift Index/Records.swift Shards/SideTable.swift Shards/PNGCodec.swift
-  ListOps/ListOpsEvaluation.swift Image/PickledBatch.swift Release/ReleasedListOps.swift
-  Own/OwnTask.swift Own/OwnExamples.swift Own/LabelledTable.swift Own/TokenArrays.swift"
-# Pairs of documents, where their converter is there.
-if [ -f Sources/Datasets/Retrieval/DocumentPair.swift ]; then
-  parsers+=" DatasetError+Pairs.swift Conversion/LineSplitter.swift Retrieval/AANFile.swift
-    Retrieval/DocumentPool.swift Retrieval/DocumentPair.swift Shards/MappedShard.swift Guarded.swift"
-  [ -z "$all" ] || targets+=" aan"
-fi
+  ArchiveStream.swift PlainFile.swift SourceReader.swift SourceFile.swift SequenceRow.swift NpyArray.swift
+  TextLines.swift Digest.swift Records.swift SideTable.swift PNGCodec.swift ListOpsEvaluation.swift
+  PickledBatch.swift ReleasedListOps.swift OwnTask.swift OwnExamples.swift LabelledTable.swift
+  TokenArrays.swift"
+# Pairs of documents.
+parsers+=" DatasetError+Pairs.swift LineSplitter.swift AANFile.swift DocumentPool.swift DocumentPair.swift
+  MappedShard.swift Guarded.swift"
+[ -z "$all" ] || targets+=" aan"
 
 module() {  # NAME FLAGS... -- FILES...: a Swift module of its own
   local name=$1
@@ -56,7 +53,7 @@ done
 module Crypto -- Tests/Fuzz/Crypto.swift
 module Tokenizers -- Sources/Tokenizers/*.swift
 # shellcheck disable=SC2086
-module Datasets -sanitize=fuzzer -- $(for file in $parsers; do echo "Sources/Datasets/$file"; done)
+module Datasets -sanitize=fuzzer -- $(for file in $parsers; do find Sources/Datasets -name "$file"; done)
 
 target() {  # NAME OUTPUT FLAGS...
   local name=$1 output=$2

@@ -33,7 +33,7 @@ if grep -rnE 'O_WRONLY|O_RDWR|createFile\(|\.write\(to:|write\(toFile|FileHandle
 fi
 
 # A mechanism is its file and one line of the registry.
-for file in $(grep -lE ': Mixer \{' Sources/Attention/*.swift); do
+for file in $(grep -lE ': Mixer \{' Sources/Attention/Mixers/*.swift); do
   type=$(basename "$file" .swift)
   places=$(grep -rE "\b$type\.self|\b$type\(" Sources --include='*.swift' | grep -vc "^$file" || true)
   [ "$places" = 1 ] || complain "$type is named in $places places besides its own file; the registry alone should name it"

@@ -54,7 +54,7 @@ private struct DocumentedTensor: Hashable {
     return true
   }
 
-  /// The tables of a source file.
+  /// The tables of a source file below `Sources/Attention`.
   static func read(_ file: String) throws -> [DocumentedTensor] {
     let path = Program.package + "/Sources/Attention/" + file
     var prefix = ""
@@ -107,7 +107,7 @@ private struct DocumentedTensor: Hashable {
   /// The file of a model, by the name in its registry line.
   static func file(of model: String) throws -> String {
     let folder = Program.package + "/Sources/Attention"
-    let files = try FileManager.default.contentsOfDirectory(atPath: folder).filter {
+    let files = try FileManager.default.subpathsOfDirectory(atPath: folder).filter {
       try $0.hasSuffix(".swift")
         && String(contentsOfFile: "\(folder)/\($0)", encoding: .utf8)
           .contains("name: \"\(model)\",")
