@@ -5,53 +5,18 @@ import CTorch
 ///
 /// `p -= lr * decay * p` before the Adam step, as in torch and in flax's Adam: LRA's released decay
 /// is the same number.
-public final class AdamW {
-  /// The numbers of the update rule.
-  public struct Configuration: Sendable {
-    /// Decay of the mean of gradients, in [0, 1).
-    public var beta1 = 0.9
-    /// Decay of the mean of squared gradients, in [0, 1).
-    public var beta2 = 0.999
-    /// Added to the denominator.
-    public var eps = 1e-8
-    /// Decay of the parameters that are not exempt, times the learning rate.
-    public var weightDecay = 0.0
-
-    /// The given numbers.
-    public init(
-      beta1: Double = 0.9, beta2: Double = 0.999, eps: Double = 1e-8, weightDecay: Double = 0
-    ) {
-      self.beta1 = beta1
-      self.beta2 = beta2
-      self.eps = eps
-      self.weightDecay = weightDecay
-    }
-  }
-
-  private struct Group {
-    var parameters: [NamedParameter]
-    var weightDecay: Double
-  }
-
-  private let configuration: Configuration
-  private let groups: [Group]
+public final class AdamW: Optimizer {
+  private let configuration: OptimizerConfiguration
+  private let groups: [ParameterGroup]
   private var expAvg: [String: Tensor] = [:]
   private var expAvgSq: [String: Tensor] = [:]
   private var counts: [String: Tensor] = [:]
 
-  /// - Parameter exempt: the kinds of parameters that are not decayed.
-  public init(
-    _ all: [NamedParameter], _ configuration: Configuration, exempt: Set<Parameter.Kind>
-  ) throws {
-    let parameters = all.filter { $0.parameter.kind != .buffer }
+  /// - Parameter groups: no parameter in two of them.
+  public init(_ groups: [ParameterGroup], _ configuration: OptimizerConfiguration) throws {
     self.configuration = configuration
-    groups = [
-      Group(
-        parameters: parameters.filter { !exempt.contains($0.parameter.kind) },
-        weightDecay: configuration.weightDecay),
-      Group(parameters: parameters.filter { exempt.contains($0.parameter.kind) }, weightDecay: 0),
-    ].filter { !$0.parameters.isEmpty }
-    for named in parameters {
+    self.groups = groups
+    for named in groups.flatMap(\.parameters) {
       let value = named.parameter.value
       expAvg[named.name] = try .zeros(value.shape, value.elementType, on: value.device)
       expAvgSq[named.name] = try .zeros(value.shape, value.elementType, on: value.device)
@@ -74,7 +39,8 @@ public final class AdamW {
         ct_adamw(
           live.map { Optional($0.parameter.value.handle) }, gradients.map { Optional($0.handle) },
           means.map { Optional($0.handle) }, squares.map { Optional($0.handle) },
-          steps.map { Optional($0.handle) }, Int32(live.count), learningRate,
+          steps.map { Optional($0.handle) }, Int32(live.count),
+          learningRate * group.rateFactor,
           beta1 ?? configuration.beta1, configuration.beta2, configuration.eps, group.weightDecay)
       }
       guard status == 0 else { throw TensorError.last }

@@ -44,8 +44,8 @@ public final class Linear: Module {
     }
     self.bias =
       beginning == .torch
-      ? try .uniform([output], bound: bound, key: key["bias"], kind: .bias)
-      : try .constant([output], 0, kind: .bias)
+      ? try .uniform([output], bound: bound, key: key["bias"], role: .bias)
+      : try .constant([output], 0, role: .bias)
   }
 
   /// A layer of given parameters.

@@ -5,25 +5,25 @@ public final class Parameter {
   /// The values; updated in place by the optimiser.
   public private(set) var value: Tensor
   /// Whether weight decay may touch it: matrices yes, norms and biases by the recipe's choice.
-  public let kind: Kind
+  public let role: Role
   /// Whether its size grows with the longest sequence, as a table of positions does.
   public private(set) var isTiedToLength = false
 
-  /// What a parameter is, for the optimiser's decay groups.
+  /// What a parameter is; its role decides decay and rate, see `ParameterGroup`.
   ///
   /// A buffer belongs to the checkpoint (random features, a random plan) but has no gradient.
-  public enum Kind: String, Sendable {
+  public enum Role: String, Sendable, CaseIterable {
     case weight, bias, norm, embedding, buffer
   }
 
   /// Whether parameters are made without values, to be counted; see `sketched`.
   @TaskLocal static var isSketch = false
 
-  private init(_ value: Tensor, _ kind: Kind) throws {
+  private init(_ value: Tensor, _ role: Role) throws {
     // Row after row, as gradients and moments are, which the fused update takes for granted.
     self.value = Self.isSketch ? value : try value.contiguous()
-    self.kind = kind
-    if kind != .buffer { try value.requireGradient() }
+    self.role = role
+    if role != .buffer { try value.requireGradient() }
   }
 
   /// The same parameter, known to grow with the longest sequence.
@@ -46,49 +46,49 @@ public final class Parameter {
 
   private func replace(_ new: Tensor) throws {
     value = new
-    if kind != .buffer { try value.requireGradient() }
+    if role != .buffer { try value.requireGradient() }
   }
 
   /// Values that are saved but not trained.
   public static func buffer(_ value: Tensor) throws -> Parameter { try Parameter(value, .buffer) }
 
   /// The given values.
-  public static func from(_ value: Tensor, kind: Kind = .weight) throws -> Parameter {
-    try Parameter(value, kind)
+  public static func from(_ value: Tensor, role: Role = .weight) throws -> Parameter {
+    try Parameter(value, role)
   }
 
   /// One value everywhere.
-  public static func constant(_ shape: [Int], _ value: Double, kind: Kind) throws -> Parameter {
-    try Parameter(isSketch ? blank(shape) : Tensor.full(shape, value), kind)
+  public static func constant(_ shape: [Int], _ value: Double, role: Role) throws -> Parameter {
+    try Parameter(isSketch ? blank(shape) : Tensor.full(shape, value), role)
   }
 
   /// N(0, deviation²), a pure function of the key.
   public static func normal(
-    _ shape: [Int], deviation: Double, key: RandomKey, kind: Kind = .weight
+    _ shape: [Int], deviation: Double, key: RandomKey, role: Role = .weight
   ) throws -> Parameter {
     let tensor = try blank(shape)
     guard isSketch || ct_fill_normal(tensor.handle, key.bits, deviation) == 0 else {
       throw TensorError.last
     }
-    return try Parameter(tensor, kind)
+    return try Parameter(tensor, role)
   }
 
   /// U(-bound, bound), a pure function of the key.
   public static func uniform(
-    _ shape: [Int], bound: Double, key: RandomKey, kind: Kind = .weight
+    _ shape: [Int], bound: Double, key: RandomKey, role: Role = .weight
   ) throws -> Parameter {
     let tensor = try blank(shape)
     guard isSketch || ct_fill_uniform(tensor.handle, key.bits, bound) == 0 else {
       throw TensorError.last
     }
-    return try Parameter(tensor, kind)
+    return try Parameter(tensor, role)
   }
 
   /// A normal distribution cut at two of its standard deviations, a pure function of the key.
   ///
   /// - Parameter deviation: that of what is left.
   public static func truncatedNormal(
-    _ shape: [Int], deviation: Double, key: RandomKey, kind: Kind = .weight
+    _ shape: [Int], deviation: Double, key: RandomKey, role: Role = .weight
   ) throws -> Parameter {
     let tensor = try blank(shape)
     // A standard normal cut at 2 has deviation 0.8796.
@@ -96,7 +96,7 @@ public final class Parameter {
     guard isSketch || ct_fill_truncated_normal(tensor.handle, key.bits, scale) == 0 else {
       throw TensorError.last
     }
-    return try Parameter(tensor, kind)
+    return try Parameter(tensor, role)
   }
 
   /// Xavier-uniform (Glorot & Bengio 2010): U(-b, b) with b = √(6 / (in + out)), for a weight [out,
@@ -155,7 +155,7 @@ extension [NamedParameter] {
 
   /// The number of trained values; buffers do not count.
   public var valueCount: Int {
-    reduce(0) { $0 + ($1.parameter.kind == .buffer ? 0 : $1.parameter.value.count) }
+    reduce(0) { $0 + ($1.parameter.role == .buffer ? 0 : $1.parameter.value.count) }
   }
 
   /// The trained parameters that do not grow with the longest sequence, and buffers.
@@ -176,8 +176,8 @@ public struct LayerNorm: Module {
 
   /// A norm over the last `width` features.
   public init(_ width: Int, eps: Double) throws {
-    weight = try .constant([width], 1, kind: .norm)
-    bias = try .constant([width], 0, kind: .norm)
+    weight = try .constant([width], 1, role: .norm)
+    bias = try .constant([width], 0, role: .norm)
     self.eps = eps
   }
 

@@ -93,7 +93,7 @@ public final class ProcessGroup {
   /// parameter that has a gradient in one process gets one in all.
   public func sumGradients(_ parameters: [NamedParameter]) throws {
     guard world > 1 else { return }
-    let trained = parameters.filter { $0.parameter.kind != .buffer }.map(\.parameter.value)
+    let trained = parameters.filter { $0.parameter.role != .buffer }.map(\.parameter.value)
     guard let first = trained.first else { return }
     let present = try sum(trained.map { $0.gradient == nil ? 0 : 1 })
     let flat = try trained.map { value in

@@ -62,9 +62,13 @@ struct TrainCommand: ParsableCommand {
         let run: String
         let recipe: String
         let recipeDigest: String
+        let groups: [GroupDescription]
       }
       return try JSONOutput.print(
-        command: "train", Plan(run: folder, recipe: recipe.yaml, recipeDigest: recipe.digestText))
+        command: "train",
+        Plan(
+          run: folder, recipe: recipe.yaml, recipeDigest: recipe.digestText,
+          groups: recipe.groupDescriptions()))
     }
     Terminal.write(recipe.yaml, to: .output)
     Terminal.err("nothing was done; the run would be \(folder)")

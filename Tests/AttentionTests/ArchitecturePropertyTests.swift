@@ -243,7 +243,7 @@ struct ArchitectureCase: CustomTestStringConvertible, Sendable {
       #expect(logits.shape == [2, 10])
       let loss = try logits.crossEntropySum(.from([Int64(1), 2], [2]))
       try (context.effects.takeAuxiliaryLoss().map { try loss + $0 } ?? loss).backward()
-      for named in classifier.parameters where named.parameter.kind != .buffer {
+      for named in classifier.parameters where named.parameter.role != .buffer {
         // Luna's last memory is read by nobody.
         if named.name.hasPrefix("blocks.1.attn.luna.norm") { continue }
         #expect(named.parameter.value.gradient != nil, "\(mechanism.name) \(named.name)")

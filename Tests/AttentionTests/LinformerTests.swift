@@ -147,7 +147,7 @@ import Testing
     #expect(abs(try variance(usual) * 50 - 1) < 0.05)
     let small = try mixer(.init(lowRankFeatures: 50, smallInit: true, untrained: true))
     #expect(abs(try variance(small) / 4e-4 - 1) < 0.05)
-    #expect(usual.projection.kind == .weight && small.projection.kind == .buffer)
+    #expect(usual.projection.role == .weight && small.projection.role == .buffer)
   }
 
   @Test("k below 1 and an unknown key are refused")

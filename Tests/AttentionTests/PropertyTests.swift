@@ -76,7 +76,7 @@ struct MixerCase: CustomTestStringConvertible, Sendable {
     let mixer = try entry.build(model(width: width, maxLength: maxLength), RandomKey(seed: 11))
     for (index, named) in mixer.parameters.enumerated() {
       let parameter = named.parameter
-      if parameter.kind != .buffer {
+      if parameter.role != .buffer {
         let noise = try Inputs.fill(parameter.value.shape, 37 + Double(index), 0.3) * 0.1
         try withoutGradient {
           try parameter.value.copy(from: parameter.value + noise.to(.float32))
@@ -244,7 +244,7 @@ struct MixerCase: CustomTestStringConvertible, Sendable {
       let along = try (found * ray).sum().item()
       #expect(abs(along - expected) < tolerance * max(1, abs(expected)), "input, ray \(index)")
     }
-    for named in mixer.parameters where named.parameter.kind != .buffer {
+    for named in mixer.parameters where named.parameter.role != .buffer {
       let value = named.parameter.value
       let kept = try value.detached() * 1
       let ray = try example.input(value.shape, 0.9, 0.2)

@@ -38,7 +38,7 @@ import Testing
       for named in classifier.parameters {
         let value = named.parameter.value
         found[named.name] =
-          try named.parameter.kind == .buffer
+          try named.parameter.role == .buffer
           ? value.floats() : value.gradient?.floats() ?? []
       }
       return found
@@ -69,7 +69,7 @@ import Testing
         if let auxiliary = try context.effects.takeAuxiliaryLoss() { loss = try loss + auxiliary }
         try loss.backward()
         found.append(try loss.floats())
-        for named in classifier.parameters where named.parameter.kind != .buffer {
+        for named in classifier.parameters where named.parameter.role != .buffer {
           let value = named.parameter.value
           let gradient = try value.gradient.map { try $0.to(.float32) }
           found.append(try gradient?.floats() ?? [])

@@ -112,7 +112,7 @@ struct ProtocolTests {
           try Classifier(recipe.modelConfiguration, key: RandomKey(seed: 0)).parameters
         }
       }
-      for (short, long) in zip(named[0], named[1]) where short.parameter.kind != .buffer {
+      for (short, long) in zip(named[0], named[1]) where short.parameter.role != .buffer {
         let grows = short.parameter.value.shape != long.parameter.value.shape
         #expect(short.name == long.name)
         #expect(long.parameter.isTiedToLength == grows, "\(name) \(mechanism.name) \(long.name)")

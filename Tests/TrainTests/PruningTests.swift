@@ -51,7 +51,7 @@ struct PruningTests {
       let due = step == 9 ? 9 : step < 2 ? 0 : 2 + (step - 2) / 3 * 3
       let share = pruner.pruning.sparsity(after: step >= 9 ? 9 : due)
       let now = try values(runner)
-      for named in runner.network.parameters where named.parameter.kind != .buffer {
+      for named in runner.network.parameters where named.parameter.role != .buffer {
         let weights = try #require(now[named.name])
         let zeros = weights.count { $0 == 0 }
         guard named.isLinearWeight else {

@@ -168,7 +168,7 @@ public struct RWKV: Architecture {
       let ratio = layers > 1 ? Double(layer) / Double(layers - 1) : 0
       let rest = 1 - Double(layer) / Double(layers)
       let vector = { (value: (Double) -> Double) in
-        try Parameter.from(.from((0..<d).map { Float(value(Double($0))) }, [d]), kind: .norm)
+        try Parameter.from(.from((0..<d).map { Float(value(Double($0))) }, [d]), role: .norm)
       }
       let last = Double(max(1, d - 1))
       decay = try vector { -5 + 8 * pow($0 / last, 0.7 + 1.3 * ratio) }

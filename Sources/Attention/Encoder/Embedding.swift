@@ -20,15 +20,15 @@ struct Embedding: Module {
     self.model = model
     token = try .normal(
       [model.vocabularySize, model.embDim], deviation: model.initial.tokenDeviation,
-      key: key["embed.token"], kind: .embedding)
+      key: key["embed.token"], role: .embedding)
     cls =
       model.classifierPool == .cls
-      ? try .constant([model.embDim], 0, kind: .embedding) : nil
+      ? try .constant([model.embDim], 0, role: .embedding) : nil
     positionTable =
       model.position == .learned
       ? try .normal(
         [model.positions, model.embDim], deviation: model.initial.positionDeviation,
-        key: key["embed.position"], kind: .embedding
+        key: key["embed.position"], role: .embedding
       ).tiedToLength() : nil
     sinusoidTable =
       model.position == .sinusoidal

@@ -103,7 +103,7 @@ public struct CompressiveTransformer: Mixer {
       let (d, inputs) = (model.embDim, Double(model.embDim * c))
       compression = try .convolution(
         .normal([d, d, c], deviation: 1 / inputs.squareRoot(), key: key["conv"]),
-        .constant([d], 0, kind: .bias))
+        .constant([d], 0, role: .bias))
     case "mean": compression = .mean
     case "max": compression = .max
     default:

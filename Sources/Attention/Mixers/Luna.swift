@@ -74,7 +74,7 @@ public struct Luna: Mixer {
       model.layer == 0
       ? try .normal(
         [p, model.embDim], deviation: 1 / Double(model.embDim).squareRoot(), key: key["memory"],
-        kind: .embedding) : nil
+        role: .embedding) : nil
     self.configuration = configuration
     self.model = model
   }

@@ -18,8 +18,8 @@ struct DistanceLogits: Module {
     }
     place = try model.linear(model.embDim, model.qkvDim, bias: false, key: key["r"])
     let shape = [model.numHeads, 1, model.headWidth]
-    contentBias = try .normal(shape, deviation: 0.02, key: key["u"], kind: .bias)
-    placeBias = try .normal(shape, deviation: 0.02, key: key["w"], kind: .bias)
+    contentBias = try .normal(shape, deviation: 0.02, key: key["u"], role: .bias)
+    placeBias = try .normal(shape, deviation: 0.02, key: key["w"], role: .bias)
     width = model.embDim
   }
 

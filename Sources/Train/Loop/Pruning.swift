@@ -155,7 +155,7 @@ final class Pruner {
   }
 
   /// Renews the masks when the schedule says so, and applies them.
-  func renewIfDue(after step: Int, _ adam: AdamW) throws {
+  func renewIfDue(after step: Int, _ optimizer: any Optimizer) throws {
     guard pruning.isDue(after: step) else { return }
     let share = pruning.sparsity(after: step)
     try withoutGradient {
@@ -167,7 +167,7 @@ final class Pruner {
         guard let mask = masks[target.name] else { continue }
         let value = target.parameter.value
         try value.copy(from: value * mask)
-        try adam.mask(target.name, by: mask)
+        try optimizer.mask(target.name, by: mask)
       }
     }
   }
@@ -261,7 +261,7 @@ final class Pruner {
 extension [NamedParameter] {
   /// The number of trained values that are not 0.
   func nonzeroCount() throws -> Int {
-    try filter { $0.parameter.kind != .buffer }.reduce(0) {
+    try filter { $0.parameter.role != .buffer }.reduce(0) {
       try $0 + $1.parameter.value.floats().count { $0 != 0 }
     }
   }

@@ -95,7 +95,7 @@ public final class Trainer {
     if let last = folder.checkpointSteps().last {
       let checkpoint = try Checkpoint.open(folder, step: last)
       try checkpoint.restore(runner.network.parameters)
-      try checkpoint.restore(updater.adam, updater.pruner)
+      try checkpoint.restore(updater.optimizer, updater.pruner)
       state = checkpoint.state
       state.recipeSha256 = recipe.digestText
     } else if !recipe.train.initial.isEmpty {
@@ -128,6 +128,9 @@ public final class Trainer {
       try logs.note(
         "\(folder.name) from step \(state.step) on \(machine), data \(data.digest), recipe \(recipe.digestText)"
       )
+      for group in recipe.describe(recipe.parameterGroups(runner.network.parameters)) {
+        try logs.note(group.text)
+      }
       if !newParameters.isEmpty {
         try logs.note(
           "begins with \(recipe.train.initial) but for \(newParameters.joined(separator: ", "))")
@@ -263,7 +266,7 @@ public final class Trainer {
       return  // saved a moment ago, as the best
     }
     _ = try Checkpoint.save(
-      folder, state, runner.network.parameters, updater.adam, updater.pruner)
+      folder, state, runner.network.parameters, updater.optimizer, updater.pruner)
     Checkpoint.prune(folder, keeping: Set([state.step] + (state.best.map { [$0.step] } ?? [])))
     report(.saved(step: state.step))
   }

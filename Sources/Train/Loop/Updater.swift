@@ -1,10 +1,10 @@
 import Attention
 import Tensors
 
-/// One optimiser step: forward and backward in parts, clipping, AdamW.
+/// One optimiser step: forward and backward in parts, clipping, the optimiser.
 struct Updater {
   let runner: ModelRunner
-  let adam: AdamW
+  let optimizer: any Optimizer
   /// Takes weights out as the recipe says; nil when it says nothing.
   let pruner: Pruner?
   private let schedule: Schedule
@@ -12,17 +12,11 @@ struct Updater {
 
   init(_ runner: ModelRunner) throws {
     self.runner = runner
-    let optimizer = runner.recipe.optimizer
     let parameters = runner.network.parameters
     self.parameters = parameters
     schedule = try Schedule(runner.recipe)
     pruner = try runner.recipe.pruning.map { try Pruner($0, parameters, runner.recipe) }
-    adam = try AdamW(
-      parameters,
-      .init(
-        beta1: optimizer.beta1, beta2: optimizer.beta2, eps: optimizer.eps,
-        weightDecay: optimizer.weightDecay),
-      exempt: Set(optimizer.noDecay.compactMap(Parameter.Kind.init(rawValue:))))
+    optimizer = try runner.recipe.makeOptimizer(parameters)
   }
 
   /// What a step gave.
@@ -37,7 +31,7 @@ struct Updater {
   /// Losses are summed over the parts and the processes and divided by the batch's global count, so
   /// their number changes nothing but rounding. Auxiliary losses of mechanisms are added to what is
   /// differentiated, not to the loss that is reported. A loss that is not finite leaves the weights
-  /// alone. Weights that were taken out get no gradient, so neither clipping nor AdamW sees them.
+  /// alone. Weights that were taken out get no gradient, so neither clipping nor the optimiser sees them.
   func update(_ batch: Batch) throws -> Outcome {
     for named in parameters { named.parameter.value.clearGradient() }
     var loss = 0.0
@@ -72,8 +66,8 @@ struct Updater {
       try clipGradients(parameters, maxNorm: limit)
     }
     if loss.isFinite {
-      try adam.step(learningRate: learningRate, beta1: schedule.beta1(at: batch.number))
-      try pruner?.renewIfDue(after: batch.number, adam)
+      try optimizer.step(learningRate: learningRate, beta1: schedule.beta1(at: batch.number))
+      try pruner?.renewIfDue(after: batch.number, optimizer)
       try applyStatistics(of: effects, batch)
     }
     return Outcome(loss: loss, accuracy: correct / max(1, count), learningRate: learningRate)
@@ -84,7 +78,27 @@ struct Updater {
     let group = runner.group
     try effects.applyStatistics(totals: group.totals)
     guard batch.globalCount < group.world else { return }
-    let buffers = parameters.filter { $0.parameter.kind == .buffer }.map(\.parameter.value)
+    let buffers = parameters.filter { $0.parameter.role == .buffer }.map(\.parameter.value)
     try group.copyFromFirst(buffers)
+  }
+}
+
+extension Recipe {
+  /// The groups of a model's parameters, with their rates and decays.
+  func parameterGroups(_ parameters: [NamedParameter]) -> [ParameterGroup] {
+    ParameterGroup.groups(
+      of: parameters, weightDecay: optimizer.weightDecay,
+      exempt: Set(optimizer.noDecay.compactMap(Parameter.Role.init(rawValue:))))
+  }
+
+  /// The optimiser of a model's parameters.
+  func makeOptimizer(_ parameters: [NamedParameter]) throws -> any Optimizer {
+    guard let entry = optimizers.first(where: { $0.name == optimizer.name }) else {
+      let names = optimizers.map(\.name).joined(separator: ", ")
+      throw TrainError.recipe([.wrong("optimizer.name", must: names, found: optimizer.name)])
+    }
+    return try entry.make(
+      parameterGroups(parameters),
+      .init(beta1: optimizer.beta1, beta2: optimizer.beta2, eps: optimizer.eps))
   }
 }

@@ -85,8 +85,8 @@ public struct Recipe: Sendable, Equatable {
 
   /// The optimiser.
   public struct OptimizerPart: Sendable, Equatable {
-    /// Which one.
-    public var name = Name.adamw
+    /// Its name in the registry.
+    public var name = "adamw"
     /// Base learning rate.
     public var learningRate = 1e-4
     /// Decay of the first moment, 0 ..< 1; `one_cycle` has its own.
@@ -162,14 +162,6 @@ extension Recipe.TrainPart {
     case magnitude
     /// Whole heads: of all heads of all layers those that matter least.
     case heads
-  }
-}
-
-extension Recipe.OptimizerPart {
-  /// The optimisers.
-  public enum Name: String, Sendable, CaseIterable {
-    /// Loshchilov and Hutter 2019, arXiv 1711.05101.
-    case adamw
   }
 }
 

@@ -148,6 +148,21 @@ extension RecipeField {
     }
   }
 
+  /// One of several names.
+  static func choice(
+    _ path: String, _ place: WritableKeyPath<Recipe, String> & Sendable, _ text: String,
+    _ words: [String]
+  ) -> RecipeField {
+    let range = words.count == 1 ? words[0] : "one of \(words.joined(separator: ", "))"
+    return RecipeField(path, text, range: range) { value, recipe in
+      guard let word = value.text, words.contains(word) else { return range }
+      recipe[keyPath: place] = word
+      return nil
+    } load: {
+      .text($0[keyPath: place])
+    }
+  }
+
   /// A case of an enumeration.
   static func word<Word: RawRepresentable<String> & CaseIterable & SendableMetatype>(
     _ path: String, _ place: WritableKeyPath<Recipe, Word> & Sendable, _ text: String

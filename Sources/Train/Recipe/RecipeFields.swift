@@ -164,7 +164,7 @@ extension Recipe {
   ]
 
   private static let optimizerFields: [RecipeField] = [
-    .word("optimizer.name", \.optimizer.name, "The optimiser."),
+    .choice("optimizer.name", \.optimizer.name, "The optimiser.", optimizers.map(\.name)),
     .number("optimizer.learning_rate", \.optimizer.learningRate, .positive, "Base learning rate."),
     .number(
       "optimizer.beta1", \.optimizer.beta1, .fraction,

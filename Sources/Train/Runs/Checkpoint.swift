@@ -86,7 +86,8 @@ public struct Checkpoint: Sendable {
   /// - Throws: `DatasetError` when the disk is full or refuses; nothing is left under the name
   ///   then.
   static func save(
-    _ folder: RunFolder, _ state: CheckpointState, _ parameters: [NamedParameter], _ adam: AdamW,
+    _ folder: RunFolder, _ state: CheckpointState, _ parameters: [NamedParameter],
+    _ optimizer: any Optimizer,
     _ pruner: Pruner? = nil
   ) throws -> Checkpoint {
     let path = folder.checkpointPath(step: state.step)
@@ -102,7 +103,7 @@ public struct Checkpoint: Sendable {
         (model, try Safetensors.encoded(tensors, metadata: metadata)),
         (
           optimizer,
-          try Safetensors.encoded(adam.state + (pruner?.state ?? []), metadata: metadata)
+          try Safetensors.encoded(optimizer.state + (pruner?.state ?? []), metadata: metadata)
         ),
       ] {
         let published = try Publication.publish("\(partial)/\(file)") { sink in
@@ -170,10 +171,10 @@ public struct Checkpoint: Sendable {
   }
 
   /// Puts the checkpoint's state into an optimiser of the same parameters, and masks into a pruner.
-  func restore(_ adam: AdamW, _ pruner: Pruner? = nil) throws {
+  func restore(_ optimizer: any Optimizer, _ pruner: Pruner? = nil) throws {
     let file = "\(path)/\(Checkpoint.optimizer)"
     let saved = try Safetensors.read(file)
-    try adam.restore(saved, step: state.step, path: file)
+    try optimizer.restore(saved, step: state.step, path: file)
     try pruner?.restore(saved, path: file)
   }
 

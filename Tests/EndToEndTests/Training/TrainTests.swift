@@ -180,7 +180,52 @@ struct TrainTests {
     #expect(again.output == dry.output && again.error == dry.error)
     #expect(
       try keys(folder.train("--dry-run", "--json").output)
-        == ["schema", "command", "run", "recipe", "recipe_digest"])
+        == ["schema", "command", "run", "recipe", "recipe_digest", "groups"])
+  }
+
+  @Test("a dry run and log.txt say which parameters learn and decay how")
+  func groups() throws {
+    let folder = try tiny()
+    let settings = ["--set", "optimizer.weight_decay=0.1", "--set", "train.num_train_steps=2"]
+    let dry = try Program.lraTrain.run(["--dry-run", "--json"] + settings, in: folder.path)
+    let plan = try JSONSerialization.jsonObject(with: Data(dry.output.utf8)) as? [String: Any]
+    let groups = try #require(plan?["groups"] as? [[String: Any]])
+    #expect(
+      groups.map { $0["roles"] as? [String] } == [["weight", "embedding"], ["bias", "norm"]])
+    #expect(groups.map { $0["decay"] as? Double } == [0.1, 0])
+    #expect(groups.allSatisfy { $0["rate"] as? Double == 1e-4 })
+    let names = groups.flatMap { $0["names"] as? [String] ?? [] }
+    #expect(names.contains("embed.token.weight") && Set(names).count == names.count)
+    let trained = try Program.lraTrain.run(settings + ["--quiet", "--json"], in: folder.path)
+    let result = try JSONSerialization.jsonObject(with: Data(trained.output.utf8)) as? [String: Any]
+    let counts = groups.compactMap { $0["count"] as? Int }
+    #expect(result?["parameters"] as? Int == counts.reduce(0, +))
+    let run = try #require(result?["run"] as? String)
+    let log = try String(contentsOfFile: folder.file("\(run)/log.txt"), encoding: .utf8)
+    #expect(log.contains("weight, embedding: ") && log.contains("rate 1.0e-4, decay 0.1"), "\(log)")
+  }
+
+  @Test("recipe --explain says what a key is; an unknown key names the nearest")
+  func explain() throws {
+    let folder = try TemporaryFolder()
+    let one = try folder.train("recipe", "--explain", "train.batch_size")
+    #expect(
+      one.output == """
+        train.batch_size: 32  (1 or more; examples)
+            Examples of a step over all ranks.
+
+        """)
+    let all = try folder.train("recipe", "--explain", "--json")
+    let object = try JSONSerialization.jsonObject(with: Data(all.output.utf8)) as? [String: Any]
+    let fields = try #require(object?["fields"] as? [[String: Any]])
+    #expect(object?["command"] as? String == "recipe" && fields.count > 150)
+    for field in fields {
+      #expect(Set(field.keys) == ["key", "default", "range", "unit", "owner", "text"], "\(field)")
+    }
+    let own = try folder.train("recipe", "--explain", "model.mixer.num_rand_blocks")
+    #expect(own.output.hasPrefix("model.mixer.num_rand_blocks: 3  (a whole number; model bigbird)"))
+    let wrong = try folder.train("recipe", "--explain", "train.batchsize")
+    #expect(wrong.exit == 64 && wrong.error.contains("did you mean train.batch_size?"))
   }
 
   @Test("models lists what can be compared")

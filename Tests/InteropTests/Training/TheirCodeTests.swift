@@ -135,7 +135,7 @@ struct TheirCodeTests {
     let loss = try found.loss * 0.25
     try loss.backward()
     description.loss = try loss.item()
-    let trained = parameters.filter { $0.parameter.kind != .buffer }
+    let trained = parameters.filter { $0.parameter.role != .buffer }
     let gradients = try trained.map {
       (name: $0.name, tensor: try #require($0.parameter.value.gradient, "\($0.name)"))
     }
@@ -150,7 +150,7 @@ struct TheirCodeTests {
   /// Moves every value, since norms begin at 1 and their offsets at 0, where mistakes would not show.
   private func stir(_ parameters: [NamedParameter]) throws {
     try withoutGradient {
-      for (index, named) in parameters.enumerated() where named.parameter.kind != .buffer {
+      for (index, named) in parameters.enumerated() where named.parameter.role != .buffer {
         let value = named.parameter.value
         let noise = (0..<value.count).map { 0.1 * sin(Double($0 * 37 + index * 101)) }
         try value.copy(from: value + .from(noise.map(Float.init), value.shape))
