@@ -65,12 +65,17 @@ import Testing
 
   // MARK: Random changes of whole conversions
 
-  private func change(_ sound: [UInt8], from start: Int = 0) -> [UInt8] {
+  private func change(
+    _ sound: [UInt8], _ random: inout ReplayableGenerator, from start: Int = 0
+  ) -> [UInt8] {
     var bytes = sound
-    for _ in 0..<Int.random(in: 1...6) {
-      bytes[.random(in: start..<bytes.count)] = .random(in: 0...255)
+    for _ in 0..<Int.random(in: 1...6, using: &random) {
+      bytes[.random(in: start..<bytes.count, using: &random)] = .random(
+        in: 0...255, using: &random)
     }
-    if Int.random(in: 0..<4) == 0 { bytes.removeLast(.random(in: 0..<(bytes.count - start))) }
+    if Int.random(in: 0..<4, using: &random) == 0 {
+      bytes.removeLast(.random(in: 0..<(bytes.count - start), using: &random))
+    }
     return bytes
   }
 
@@ -83,10 +88,11 @@ import Testing
     let source = folder.path + "/source"
     for (name, bytes) in files { try folder.write("source/\(name)", bytes) }
     var refused = 0
+    var random = ReplayableGenerator()
     for round in 0..<rounds {
       let (name, sound) = files[round % files.count]
       let url = URL(fileURLWithPath: "\(source)/\(name)")
-      try Data(change(sound)).write(to: url)
+      try Data(change(sound, &random)).write(to: url)
       if let error = Small.error({ try read(folder.store, source) }) {
         #expect(error.code == .malformedInput || error.code == .usage, "\(error)")
         refused += 1

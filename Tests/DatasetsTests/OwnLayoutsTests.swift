@@ -205,7 +205,7 @@ import Testing
       process.arguments = [program, "-q", path]
       try process.run()
       process.waitUntilExit()
-      guard process.terminationStatus == 0 else { return print("skipped: there is no \(program)") }
+      try #require(process.terminationStatus == 0, "\(program) is missing; ./setup installs it")
       try? FileManager.default.removeItem(atPath: path)
     }
     let one = try folder.store.convert(

@@ -14,23 +14,18 @@ struct SystemCallTests {
     print(outcome.output.split(separator: "\n").last.map(String.init) ?? "")
   }
 
-  /// Whether system calls can be made to fail here.
-  private var canTrace: Bool {
-    let probe = try? Program(path: "/usr/bin/strace").run(
-      ["-qq", "-e", "trace=none", "/bin/true"], in: "/")
-    if probe?.exit == 0 { return true }
-    print("skipped: strace is not installed or not permitted here (apt-get install strace)")
-    return false
-  }
-
-  @Test("a failing call never leaves a wrong file, and the same command then completes")
+  @Test(
+    "a failing call never leaves a wrong file, and the same command then completes",
+    .enabled(if: Capability.traces, "strace is not installed or not permitted here"))
   func failing() throws {
-    if canTrace { try script("faulty_calls.py") }
+    try script("faulty_calls.py")
   }
 
-  @Test("files are synchronised before they get their name; short writes change nothing")
+  @Test(
+    "files are synchronised before they get their name; short writes change nothing",
+    .enabled(if: Capability.traces, "strace is not installed or not permitted here"))
   func order() throws {
-    if canTrace { try script("write_order.py") }
+    try script("write_order.py")
   }
 
   @Test("every flipped bit and every cut is found or changes nothing")
