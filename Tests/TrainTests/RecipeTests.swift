@@ -73,7 +73,7 @@ import Testing
   @Test("the digest is the SHA-256 of the text")
   func digest() throws {
     #expect(
-      Recipe().digestText == "b4fd96df8da018827dc2442c84f06d8008309225b419642c995909ce0f0f58f6")
+      Recipe().digestText == "86b68a19a1fe0ef3970b299a4d94edc9eaa5757b9d10a0b19b878c7644373a2c")
     #expect(Recipe().digest.count == 32)
   }
 

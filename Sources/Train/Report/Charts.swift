@@ -21,14 +21,13 @@ struct Charts {
   }
 
   private func bubble(_ groups: [RunGroup], _ title: String) -> Markup? {
+    // A model that fits into what the process held before has no peak of its own: the smallest disc.
     let known: [(group: RunGroup, speed: Double, accuracy: Double, bytes: Double)] =
       groups.compactMap { group in
-        guard let speed = group.stepsPerSecond, let accuracy = group.meanTest,
-          let bytes = group.peakBytes
-        else { return nil }
-        return (group, speed, accuracy * 100, bytes)
+        guard let speed = group.stepsPerSecond, let accuracy = group.meanTest else { return nil }
+        return (group, speed, accuracy * 100, group.peakBytes ?? 0)
       }
-    guard let most = known.map(\.bytes).max() else { return nil }
+    guard let most = known.map({ max($0.bytes, 1) }).max() else { return nil }
     let accuracies = known.map(\.accuracy)
     var plot = Plot(
       "Speed and accuracy, \(title)",
@@ -40,7 +39,7 @@ struct Charts {
         number: number(group.model), label: group.model,
         title: "\(group.model): \(speed.short) steps/s, \(accuracy.fixed(2)) %, "
           + Int(bytes).byteText,
-        x: speed, y: accuracy, radius: 22 * (bytes / most).squareRoot())
+        x: speed, y: accuracy, radius: max(3, 22 * (bytes / most).squareRoot()))
     }
     plot.height = 300 + Double(max(0, known.count - 12)) * 8
     return figure(
