@@ -64,6 +64,44 @@ struct ConvertTSV: ParsableCommand {
   }
 }
 
+/// `convert csv`.
+struct ConvertCSV: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "csv",
+    abstract: "Your own text classification: CSV files.",
+    discussion: """
+      Fields stand between commas (RFC 4180); one in quotes may hold commas, line breaks and doubled \
+      quotes. Bytes are kept as they are, spaces too. A label is a whole number from 0 or the name of a \
+      class: names are numbered in the order of their bytes, or as --classes says.
+
+      A first line may name the columns label, text (or sentence) and split; --columns names others, by \
+      header or number. Splits come to be as with convert tsv.
+
+      \(Convert.belonging) Of the rest *.csv is read, compressed too (mine.csv.gz; bz2, xz, zst).
+      """)
+
+  @Option(
+    help: ArgumentHelp("A file, or a folder or archive of them; repeatable.", valueName: "path"))
+  var from: [String]
+  @Option(
+    help: ArgumentHelp(
+      "Which column is which: label=2,text=1,split=3, or names of the header.", valueName: "columns"
+    ))
+  var columns: String?
+  @Flag(help: "The first line is a header, whatever it says.")
+  var header = false
+  @OptionGroup var own: OwnTaskArguments
+  @OptionGroup var conversion: ConversionOptions
+
+  func run() throws {
+    var text = LabelledText(own.own)
+    text.format = .csv
+    text.columns = try columns.map { try OwnColumns($0) }
+    text.header = header
+    try conversion.run(text, from: from, command: "convert csv")
+  }
+}
+
 /// `convert jsonl`.
 struct ConvertJSONL: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -74,9 +112,6 @@ struct ConvertJSONL: ParsableCommand {
       --columns names others, more keys are left out. A text may have line breaks. A label is a whole \
       number from 0 or the name of a class: names are numbered in the order of their bytes, or as \
       --classes says, and shown wherever labels are. Splits come to be as with convert tsv.
-
-      A CSV file becomes one with Python's parser: python3 -c 'import csv, json, sys; \
-      [print(json.dumps(row)) for row in csv.DictReader(sys.stdin)]' < mine.csv > mine.jsonl
 
       \(Convert.belonging) Of the rest *.jsonl and *.ndjson are read, compressed too (mine.jsonl.gz; bz2, \
       xz, zst).

@@ -78,7 +78,7 @@ enum Signals {
 }
 
 extension DatasetError: ReportableError {
-  /// The exit code; after a signal 130 or 143.
+  /// The exit code; after a signal 128 and its number.
   public var exitCode: Int32 {
     code == .interrupted ? Signals.interruption.exitCode : code.exitCode
   }

@@ -11,7 +11,7 @@ struct HelpTests {
     arguments: [
       "", "gen", "gen listops", "gen pathfinder", "merge", "fetch", "convert", "convert imdb",
       "convert aan", "convert cifar10", "convert lra-release", "convert npy", "convert tsv",
-      "convert jsonl",
+      "convert csv", "convert jsonl",
       "export", "ls", "show", "stats", "verify", "build", "manifest", "diff", "rm",
     ])
   func help(command: String) throws {

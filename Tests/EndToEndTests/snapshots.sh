@@ -8,7 +8,7 @@ rm -f "$folder"/lra-data*.txt
 export COLUMNS=80
 "$tool" --help > "$folder/lra-data.txt"
 for task in listops pathfinder; do "$tool" gen $task --help > "$folder/lra-data-gen-$task.txt"; done
-for kind in imdb aan cifar10 lra-release npy tsv jsonl; do "$tool" convert $kind --help > "$folder/lra-data-convert-$kind.txt"; done
+for kind in imdb aan cifar10 lra-release npy tsv csv jsonl; do "$tool" convert $kind --help > "$folder/lra-data-convert-$kind.txt"; done
 for command in gen merge fetch convert export ls show stats verify build manifest diff rm; do
   "$tool" $command --help > "$folder/lra-data-$command.txt"
 done

@@ -2,7 +2,7 @@ import Foundation
 
 /// What went wrong with a dataset, in words a user can act on.
 ///
-/// Every wording of this module is a static function in this file, so that tests compare exact text.
+/// Every wording of this module is a static function in this folder, so that tests compare exact text.
 public struct DatasetError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The kind of failure; it decides the exit code of a command.
   public enum Code: String, Sendable, CaseIterable {

@@ -9,7 +9,9 @@ extension TaskDescription {
   /// Every task: the benchmark's and those that were added.
   public static var known: [TaskDescription] { benchmark + added.withLock { $0 } }
 
-  /// Makes a task of another package known; one of the same name is replaced.
+  /// Makes a task of another package known; one of the same name that was added before is replaced.
+  ///
+  /// The benchmark's names stay the benchmark's.
   ///
   /// Call it before a dataset of the task is opened.
   public static func add(_ task: TaskDescription) {

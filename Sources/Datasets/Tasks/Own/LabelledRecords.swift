@@ -9,8 +9,6 @@ import Foundation
 public struct LabelledRecords: Converter {
   /// Changes whenever the same files give another content.
   public static let version = 1
-  /// What the parameters call this converter.
-  static let kind = ParameterValue.string("jsonl")
   /// Classes, longest text and number of ids.
   public static var measured: Set<String> { OwnTask.measured }
   /// Yes.

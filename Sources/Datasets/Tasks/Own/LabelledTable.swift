@@ -2,14 +2,19 @@
 struct LabelledTable {
   private(set) var symbols: [UInt8] = []
   private(set) var examples: OwnExamples
+  private let format: LabelledText.Format
   private let asked: OwnColumns?
   private let hasHeader: Bool
 
   /// - Parameters:
   ///   - columns: nil for label and text, or what a first line names.
   ///   - header: the first line is no example, whatever it says.
-  init(classes: [String] = [], columns: OwnColumns? = nil, header: Bool = false) {
-    examples = OwnExamples(labels: ClassLabels(given: classes))
+  init(
+    _ format: LabelledText.Format = .tsv, classes: [String] = [], columns: OwnColumns? = nil,
+    header: Bool = false
+  ) {
+    self.format = format
+    examples = OwnExamples(labels: ClassLabels(given: classes, takesNames: format == .csv))
     asked = columns
     hasHeader = header || columns?.needsHeader == true
   }
@@ -18,10 +23,9 @@ struct LabelledTable {
   mutating func add(_ file: SourceFile) throws {
     var file = file
     file.advice = OwnTask.advice
-    guard let split = examples.begin(file, suffixes: [".tsv"]) else { return }
+    guard let split = examples.begin(file, suffixes: [".\(format)"]) else { return }
     var columns: Columns?
-    try file.forEachLine { line in
-      let fields = line.fields()
+    func take(_ line: TextLine, _ fields: [Range<Int>]) throws {
       if line.number == 1 {
         let (found, isHeader) = try Columns.first(line, fields, asked: asked, hasHeader: hasHeader)
         columns = found
@@ -30,6 +34,10 @@ struct LabelledTable {
       }
       try add(line, fields, columns ?? Columns(split: nil, label: 0, text: 1, count: 2), split)
     }
+    switch format {
+    case .tsv: try file.forEachLine { try take($0, $0.fields()) }
+    case .csv: try CSVRecords.forEach(of: file, take)
+    }
   }
 
   private mutating func add(
@@ -37,7 +45,8 @@ struct LabelledTable {
   ) throws {
     guard fields.count == columns.count else {
       throw line.malformed(
-        "expected \(columns.count) tab-separated fields, found \(fields.count)",
+        "expected \(columns.count) \(format == .tsv ? "tab" : "comma")-separated fields, "
+          + "found \(fields.count)",
         at: fields[min(columns.count, fields.count) - 1].upperBound)
     }
     let field = fields[columns.label]

@@ -7,7 +7,8 @@ extension TaskDescription {
       { LabelledRecords(task: $0, parameters: $1) },
     ]
     task.symbols = {
-      [LabelledText.kind, LabelledRecords.kind].contains($0["converter"]) ? .bytes : .numbers
+      ["tsv", "csv", "jsonl"].map(ParameterValue.string).contains($0["converter"])
+        ? .bytes : .numbers
     }
     return task
   }
