@@ -59,6 +59,9 @@ public final class Interruption: @unchecked Sendable {
   /// The exit code of an interrupted command: 130 after SIGINT, 143 after SIGTERM, 138 after SIGUSR1.
   public var exitCode: Int32 { Interruption.exitCode(of: signalNumber ?? SIGINT) }
 
+  /// The exit code of a command that a signal ended.
+  public static func exitCode(of number: Int32) -> Int32 { 128 + number }
+
   private func note(_ number: Int32) -> Bool {
     lock.withLock {
       if received != nil { return false }
@@ -66,6 +69,4 @@ public final class Interruption: @unchecked Sendable {
       return true
     }
   }
-
-  private static func exitCode(of number: Int32) -> Int32 { 128 + number }
 }

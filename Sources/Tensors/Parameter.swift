@@ -4,7 +4,7 @@ import CTorch
 public final class Parameter {
   /// The values; updated in place by the optimiser.
   public private(set) var value: Tensor
-  /// Whether weight decay may touch it: matrices yes, norms and biases by the recipe's choice.
+  /// What it is, which decides decay and rate.
   public let role: Role
   /// Whether its size grows with the longest sequence, as a table of positions does.
   public private(set) var isTiedToLength = false

@@ -2,7 +2,7 @@ import Foundation
 
 /// What went wrong in training, in one sentence, with the next command to type.
 ///
-/// Every wording of the module stands in this file and its extension in `TrainError+Recipe.swift`.
+/// Every wording of the module stands in this file and its extensions, `TrainError+*.swift`.
 public struct TrainError: Error, Sendable, Equatable {
   /// The kind of a failure; its raw name is printed with `--json`.
   public enum Code: String, Sendable, CaseIterable {

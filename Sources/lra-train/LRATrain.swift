@@ -59,8 +59,12 @@ struct DeviceOptions: ParsableArguments {
       throw Failure.usage("--threads \(threads): at least one is needed")
     }
     let share = max(1, processorCount() / launch.localWorld)
-    let own = launch.world > 1 && device == "cuda" ? "cuda:\(launch.localRank)" : device
-    return try Engine.start(device: own, threads: threads ?? share)
+    let found = try Engine.start(
+      device: launch.world > 1 && device == "cuda" ? "cuda:\(launch.localRank)" : device,
+      threads: threads ?? share)
+    // CUDA that was found by `auto` is divided as CUDA that was asked for.
+    guard launch.world > 1, device == "auto", case .cuda = found else { return found }
+    return try Engine.start(device: "cuda:\(launch.localRank)", threads: threads ?? share)
   }
 }
 

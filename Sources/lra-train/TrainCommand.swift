@@ -91,9 +91,10 @@ func train(
     printer.finish(result)
   } catch let error as TrainError where error.code == .interrupted {
     printer.clear()
-    if group.rank > 0 { throw ExitStatus(interruption.exitCode) }  // the first process says it
+    let exitCode = Interruption.exitCode(of: group.signal(interruption.signalNumber) ?? SIGINT)
+    if group.rank > 0 { throw ExitStatus(exitCode) }  // the first process says it
     throw Failure(
-      exitCode: interruption.exitCode, codeName: "interrupted", error.message, path: error.path,
+      exitCode: exitCode, codeName: "interrupted", error.message, path: error.path,
       position: error.position, next: error.next)
   } catch {
     printer.clear()
@@ -103,3 +104,13 @@ func train(
 
 /// The processors this process may use.
 func processorCount() -> Int { max(1, ProcessInfo.processInfo.activeProcessorCount) }
+
+extension ProcessGroup {
+  /// The signal that ended the work, whichever process it came to; that of the first one when several got
+  /// theirs, this process's own when others are gone.
+  fileprivate func signal(_ own: Int32?) -> Int32? {
+    let mine = (0..<world).map { $0 == rank ? Double(own ?? 0) : 0 }
+    let all = (try? sum(mine)) ?? mine
+    return all.first { $0 > 0 }.map { Int32($0) }
+  }
+}

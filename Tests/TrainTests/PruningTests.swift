@@ -71,7 +71,7 @@ struct PruningTests {
     }
     let linear = runner.network.parameters.filter(\.isLinearWeight)
     #expect(linear.count == 2 * 6 + 2, "q, k, v, out, up, down of two layers, and the head's two")
-    let moments = Dictionary(uniqueKeysWithValues: updater.adam.state)
+    let moments = Dictionary(uniqueKeysWithValues: updater.optimizer.state)
     for named in linear {
       for kind in ["exp_avg", "exp_avg_sq"] {
         let moment = try #require(moments["\(named.name).\(kind)"]).floats()

@@ -43,8 +43,8 @@ struct Block: Module {
 
 /// The standard encoder: embeddings, positions, `num_layers` blocks.
 ///
-/// As LRA's backbone (dropout after positions, a final norm), but padding never reaches a real position. With `tied_weights` every layer is block
-/// 0; random numbers still differ by layer.
+/// As LRA's backbone (dropout after positions, a final norm), but padding never reaches a real position.
+/// With `tied_weights` every layer is block 0; random numbers still differ by layer.
 ///
 /// Tensors besides `embed` and `blocks`; `tied_weights` leaves only `blocks.0`:
 ///

@@ -5,9 +5,9 @@ import Attention
 /// A recipe is resolved from overlays (`RecipeRequest`), written as YAML that is complete by itself
 /// (`yaml`) and named by the SHA-256 of that text (`digest`). Keys are LRA's words in snake_case.
 public struct Recipe: Sendable, Equatable {
-  /// The protocol it was made from: `small`, `paper`, `released`, `modern`, `demo`.
+  /// The protocol it was made from: `small`, `skyformer`, `paper`, `released`, `modern` or `demo`.
   public var protocolName = "small"
-  /// The task: `listops`, `text`, `retrieval`, `image`, `pathfinder` or `pathx`.
+  /// The task: `listops`, `text`, `retrieval`, `image`, `pathfinder`, `pathx` or one of one's own.
   public var task = "listops"
   /// What is read, and in which order.
   public var data = DataPart()

@@ -78,8 +78,8 @@ public struct Checkpoint: Sendable {
   /// What it knows besides tensors.
   public let state: CheckpointState
 
-  private static let model = "model.safetensors"
-  private static let optimizer = "optimizer.safetensors"
+  private static let modelFile = "model.safetensors"
+  private static let optimizerFile = "optimizer.safetensors"
 
   /// Writes a checkpoint into a hidden folder, makes it durable and renames it once.
   ///
@@ -100,9 +100,9 @@ public struct Checkpoint: Sendable {
       let metadata = ["format": "pt", "step": String(state.step)]
       let tensors = parameters.map { (name: $0.name, tensor: $0.parameter.value) }
       for (file, data) in [
-        (model, try Safetensors.encoded(tensors, metadata: metadata)),
+        (modelFile, try Safetensors.encoded(tensors, metadata: metadata)),
         (
-          optimizer,
+          optimizerFile,
           try Safetensors.encoded(optimizer.state + (pruner?.state ?? []), metadata: metadata)
         ),
       ] {
@@ -146,7 +146,7 @@ public struct Checkpoint: Sendable {
     guard try state.sha256 == nil || state.sha256 == state.sealed().sha256 else {
       throw TrainError.checkpointDamaged(path, "state.json", previous: earlier)
     }
-    for file in [model, optimizer] {
+    for file in [modelFile, optimizerFile] {
       guard let expected = state.files[file],
         let data = try? Data(
           contentsOf: URL(fileURLWithPath: "\(path)/\(file)"), options: .alwaysMapped),
@@ -158,11 +158,13 @@ public struct Checkpoint: Sendable {
   }
 
   /// The model's tensors by name.
-  func weights() throws -> [String: Tensor] { try Safetensors.read("\(path)/\(Checkpoint.model)") }
+  func weights() throws -> [String: Tensor] {
+    try Safetensors.read("\(path)/\(Checkpoint.modelFile)")
+  }
 
   /// Puts the checkpoint's values into a model of the same form.
   func restore(_ parameters: [NamedParameter]) throws {
-    let file = "\(path)/\(Checkpoint.model)"
+    let file = "\(path)/\(Checkpoint.modelFile)"
     let tensors = try weights()
     for named in parameters {
       try Safetensors.copy(named.name, of: tensors, to: named.parameter.value, file)
@@ -172,7 +174,7 @@ public struct Checkpoint: Sendable {
 
   /// Puts the checkpoint's state into an optimiser of the same parameters, and masks into a pruner.
   func restore(_ optimizer: any Optimizer, _ pruner: Pruner? = nil) throws {
-    let file = "\(path)/\(Checkpoint.optimizer)"
+    let file = "\(path)/\(Checkpoint.optimizerFile)"
     let saved = try Safetensors.read(file)
     try optimizer.restore(saved, step: state.step, path: file)
     try pruner?.restore(saved, path: file)

@@ -113,7 +113,8 @@ extension RunFolder {
 }
 
 extension Recipe {
-  /// The keys that may change between parts of one run: none touches what a step does but its number.
+  /// The keys that may change between parts of one run: none touches what a step computes, but for rates
+  /// that follow from the number of steps.
   static let changeable = [
     "train.num_train_steps", "eval.eval_frequency", "eval.num_eval_examples", "eval.select",
     "eval.select_after", "eval.checkpoint_freq", "data.prefetch",

@@ -10,7 +10,7 @@ struct TrainHelpTests {
     "help is the snapshot",
     arguments: [
       "", "train", "resume", "eval", "predict", "score", "sweep", "reproduce", "bench", "span",
-      "report", "models",
+      "report", "models", "recipe",
     ])
   func help(command: String) throws {
     let words = command.split(separator: " ").map(String.init)

@@ -121,8 +121,10 @@ private struct DocumentedTensor: Hashable {
 struct TensorNamesTests {
   @Test("each model's page names exactly its tensors, with their shapes")
   func documented() throws {
-    let head = try ["Embedding.swift", "Classifier.swift"].flatMap(DocumentedTensor.read)
-    let encoder = try ["Encoder.swift", "FeedForward.swift"].flatMap(DocumentedTensor.read)
+    let head = try ["Encoder/Embedding.swift", "Encoder/Classifier.swift"].flatMap(
+      DocumentedTensor.read)
+    let encoder = try ["Encoder/Encoder.swift", "Encoder/FeedForward.swift"].flatMap(
+      DocumentedTensor.read)
     var seen: [String: Set<DocumentedTensor>] = [:]
     for one in try ModelCase.all() {
       let model = try one.recipe().modelConfiguration
