@@ -28,9 +28,9 @@ public protocol Converter: Sendable {
 }
 
 extension Converter {
-  /// None.
+  /// A converter knows all its parameters unless it says otherwise.
   public static var measured: Set<String> { [] }
-  /// No: archives only.
+  /// Archives alone are unpacked unless a converter says otherwise.
   public static var readsCompressedFiles: Bool { false }
 }
 

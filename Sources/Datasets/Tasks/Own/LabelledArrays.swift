@@ -12,7 +12,7 @@ public struct LabelledArrays: Converter {
   /// Classes, longest sequence and number of ids.
   public static var measured: Set<String> { OwnTask.measured }
 
-  /// Yes.
+  /// People keep single files compressed.
   public static var readsCompressedFiles: Bool { true }
 
   /// Its name and splits.

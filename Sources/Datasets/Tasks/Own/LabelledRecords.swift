@@ -11,7 +11,7 @@ public struct LabelledRecords: Converter {
   public static let version = 1
   /// Classes, longest text and number of ids.
   public static var measured: Set<String> { OwnTask.measured }
-  /// Yes.
+  /// People keep single files compressed.
   public static var readsCompressedFiles: Bool { true }
 
   /// Its name and splits.

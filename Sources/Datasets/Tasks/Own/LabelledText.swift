@@ -19,7 +19,7 @@ public struct LabelledText: Converter {
 
   /// Changes whenever the same files give another content.
   public static let version = 1
-  /// Yes.
+  /// People keep single files compressed.
   public static var readsCompressedFiles: Bool { true }
   /// Classes, longest text and number of ids.
   public static var measured: Set<String> { OwnTask.measured }

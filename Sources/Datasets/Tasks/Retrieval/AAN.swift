@@ -36,7 +36,7 @@ public struct AAN: Converter {
     ["converter": .string("aan"), "protocol": .string(splits.rawValue)]
   }
 
-  /// Nothing can be wrong.
+  /// Every combination of parameters is valid.
   public func validate() throws {}
 
   /// Reads all pairs.
