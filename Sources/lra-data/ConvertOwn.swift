@@ -25,6 +25,31 @@ struct OwnTaskArguments: ParsableArguments {
   }
 }
 
+/// What a table of labels and texts takes, whatever stands between its fields.
+struct TableOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp("A file, or a folder or archive of them; repeatable.", valueName: "path"))
+  var from: [String]
+  @Option(
+    help: ArgumentHelp(
+      "Which column is which: label=2,text=1,split=3, or names of the header.", valueName: "columns"
+    ))
+  var columns: String?
+  @Flag(help: "The first line is a header, whatever it says.")
+  var header = false
+  @OptionGroup var own: OwnTaskArguments
+  @OptionGroup var conversion: ConversionOptions
+
+  /// Reads the tables, and makes the dataset unless this is a dry run.
+  func convert(_ format: LabelledText.Format) throws {
+    var text = LabelledText(own.own)
+    text.format = format
+    text.columns = try columns.map { try OwnColumns($0) }
+    text.header = header
+    try conversion.run(text, from: from, command: "convert \(format)")
+  }
+}
+
 /// `convert tsv`.
 struct ConvertTSV: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -43,25 +68,9 @@ struct ConvertTSV: ParsableCommand {
       \(Convert.belonging) Of the rest *.tsv is read, compressed too (mine.tsv.gz; bz2, xz, zst).
       """)
 
-  @Option(
-    help: ArgumentHelp("A file, or a folder or archive of them; repeatable.", valueName: "path"))
-  var from: [String]
-  @Option(
-    help: ArgumentHelp(
-      "Which column is which: label=2,text=1,split=3, or names of the header.", valueName: "columns"
-    ))
-  var columns: String?
-  @Flag(help: "The first line is a header, whatever it says.")
-  var header = false
-  @OptionGroup var own: OwnTaskArguments
-  @OptionGroup var conversion: ConversionOptions
+  @OptionGroup var table: TableOptions
 
-  func run() throws {
-    var text = LabelledText(own.own)
-    text.columns = try columns.map { try OwnColumns($0) }
-    text.header = header
-    try conversion.run(text, from: from, command: "convert tsv")
-  }
+  func run() throws { try table.convert(.tsv) }
 }
 
 /// `convert csv`.
@@ -80,26 +89,9 @@ struct ConvertCSV: ParsableCommand {
       \(Convert.belonging) Of the rest *.csv is read, compressed too (mine.csv.gz; bz2, xz, zst).
       """)
 
-  @Option(
-    help: ArgumentHelp("A file, or a folder or archive of them; repeatable.", valueName: "path"))
-  var from: [String]
-  @Option(
-    help: ArgumentHelp(
-      "Which column is which: label=2,text=1,split=3, or names of the header.", valueName: "columns"
-    ))
-  var columns: String?
-  @Flag(help: "The first line is a header, whatever it says.")
-  var header = false
-  @OptionGroup var own: OwnTaskArguments
-  @OptionGroup var conversion: ConversionOptions
+  @OptionGroup var table: TableOptions
 
-  func run() throws {
-    var text = LabelledText(own.own)
-    text.format = .csv
-    text.columns = try columns.map { try OwnColumns($0) }
-    text.header = header
-    try conversion.run(text, from: from, command: "convert csv")
-  }
+  func run() throws { try table.convert(.csv) }
 }
 
 /// `convert jsonl`.
