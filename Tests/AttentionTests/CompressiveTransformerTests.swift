@@ -226,7 +226,11 @@ import Testing
         losses.append(try loss?.item() ?? 0)
         return try (out * real).unsqueezed(1)
       })
-    // Only a convolution is trained by a loss of its own; without one both are 0.
+    // Only a convolution is trained by a loss of its own.
+    guard case .convolution = mixer.compression else {
+      #expect(losses[0] == 0)
+      return
+    }
     #expect(abs(losses[0] - losses[1]) < 1e-9)
   }
 
@@ -261,7 +265,11 @@ import Testing
       #expect(x.gradient == nil)
       #expect(mixer.parameters.allSatisfy { $0.parameter.value.gradient == nil })
     }
-    try #require(results.count == 2)
+    guard results.count == 2 else {
+      // What is not compared has no loss: another compression, or a memory that holds everything.
+      #expect(results.isEmpty)
+      return
+    }
     #expect(difference(results[0], results[1]) < 1e-10)
     // With a rate of 1 a slot can be its token; the stirred kernel is far from that.
     #expect(results[0][0] > 1e-4 && results[0].dropFirst().contains { abs($0) > 1e-4 })

@@ -73,16 +73,16 @@ import Testing
   @Test(
     "what is no CSV is refused with its place, and nothing is written",
     arguments: [
-      ("0,a\n1,\"b\n0,c\n", "line 2, column 3", "a quote that is never closed"),
-      ("0,a\n1,b\"c\"\n", "line 2, column 4", "a quote within a field"),
-      ("0,a\n1,\"b\"c\n", "line 2, column 6", "text behind a closing quote"),
-      ("0,\"x\ny\"\n1,\"b\" \n", "line 3, column 6", "text behind a closing quote"),
-      ("0,a\r1,b\r", "line 1, column 4", "a carriage return that ends no line"),
-      ("0,a\n1,b,c\n", "line 2", "expected 2 comma-separated fields, found 3"),
-      ("0,a\n\n1,b\n", "line 2", "expected 2 comma-separated fields, found 1"),
-      ("0,a\n1,\n", "line 2", "the text is empty"),
-      ("0;a\n1;b\n", "line 1", "expected 2 comma-separated fields, found 1"),
-      ("0,a\n1,b\u{0}\n", "line 2", "a zero byte"),
+      ("0,a\n1,\"b\n0,c\n", ":2:3: ", "a quote that is never closed"),
+      ("0,a\n1,b\"c\"\n", ":2:4: ", "a quote within a field"),
+      ("0,a\n1,\"b\"c\n", ":2:6: ", "text behind a closing quote"),
+      ("0,\"x\ny\"\n1,\"b\" \n", ":3:6: ", "text behind a closing quote"),
+      ("0,a\r1,b\r", ":1:4: ", "a carriage return that ends no line"),
+      ("0,a\n1,b,c\n", ":2: ", "expected 2 comma-separated fields, found 3"),
+      ("0,a\n\n1,b\n", ":2: ", "expected 2 comma-separated fields, found 1"),
+      ("0,a\n1,\n", ":2: ", "the text is empty"),
+      ("0;a\n1;b\n", ":1: ", "expected 2 comma-separated fields, found 1"),
+      ("0,a\n1,b\u{0}\n", ":2: ", "a zero byte"),
       ("0,a\nx,b\n", "", "labels are numbers and names"),
     ])
   func refused(text: String, place: String, what: String) throws {

@@ -128,14 +128,17 @@ struct CSVRecords {
   private mutating func giveBlanks(_ body: (TextLine, [Range<Int>]) throws -> Void) throws {
     for number in blanks {
       let line = TextLine(
-        bytes: UnsafeRawBufferPointer(start: nil, count: 0), number: number, file: file)
+        bytes: UnsafeRawBufferPointer(start: nil, count: 0), number: number, file: file,
+        hasColumns: false)
       try body(line, [0..<0])
     }
     blanks = []
   }
 
   private mutating func give(_ body: (TextLine, [Range<Int>]) throws -> Void) throws {
-    try bytes.withUnsafeBytes { try body(TextLine(bytes: $0, number: first, file: file), fields) }
+    try bytes.withUnsafeBytes {
+      try body(TextLine(bytes: $0, number: first, file: file, hasColumns: false), fields)
+    }
     bytes.removeAll(keepingCapacity: true)
     fields.removeAll(keepingCapacity: true)
   }

@@ -36,6 +36,8 @@ struct TextLine {
   let bytes: UnsafeRawBufferPointer
   let number: Int
   let file: SourceFile
+  /// Whether its bytes stand in the file as they are, so that an error can name a column.
+  var hasColumns = true
 
   /// The places of its tab-separated fields.
   ///
@@ -68,7 +70,7 @@ struct TextLine {
 
   /// An error at a byte of this line.
   func malformed(_ what: String, at place: Int = 0) -> DatasetError {
-    file.malformed(what, line: number, column: place + 1)
+    file.malformed(what, line: number, column: hasColumns ? place + 1 : nil)
   }
 
   /// A field as it is shown in an error.
