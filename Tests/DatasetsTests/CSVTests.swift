@@ -83,7 +83,7 @@ import Testing
       ("0,a\n1,\n", ":2: ", "the text is empty"),
       ("0;a\n1;b\n", ":1: ", "expected 2 comma-separated fields, found 1"),
       ("0,a\n1,b\u{0}\n", ":2: ", "a zero byte"),
-      ("0,a\nx,b\n", "", "labels are numbers and names"),
+      ("0,a\nx,b\n", ": ", "labels are numbers and names"),
     ])
   func refused(text: String, place: String, what: String) throws {
     let error = try #require(try read(text).error)
