@@ -9,8 +9,7 @@ struct Convert: ParsableCommand {
     discussion: Convert.belonging,
     subcommands: [
       ConvertIMDb.self, ConvertAAN.self, ConvertCIFAR10.self, ConvertRelease.self, ConvertTSV.self,
-      ConvertCSV.self,
-      ConvertJSONL.self, ConvertNpy.self,
+      ConvertCSV.self, ConvertJSONL.self, ConvertNpy.self,
     ])
 
   /// What belongs to a folder or an archive, part of the help.

@@ -105,14 +105,17 @@ struct CSVRecords {
     }
   }
 
+  /// Whether the line so far has neither text nor quote nor comma.
+  private var isBlank: Bool {
+    if case .start = state { fields.isEmpty } else { false }
+  }
+
   private mutating func endField() {
     fields.append((fields.last?.upperBound ?? 0)..<bytes.count)
     state = .start
   }
 
   private mutating func endRecord(_ body: (TextLine, [Range<Int>]) throws -> Void) throws {
-    var isBlank = false
-    if case .start = state, fields.isEmpty { isBlank = true }
     if isBlank {
       blanks.append(line)
     } else {
@@ -147,7 +150,7 @@ struct CSVRecords {
     if case .quoted(let line, let column) = state {
       throw file.malformed("a quote that is never closed", line: line, column: column)
     }
-    if case .start = state, fields.isEmpty { return }
+    if isBlank { return }
     try giveBlanks(body)
     endField()
     try give(body)

@@ -36,10 +36,7 @@ public struct RecipeKey: Encodable, Sendable {
   /// - Throws: `TrainError` with code `usage` when there is no such key, with the nearest one.
   public static func named(_ name: String?) throws -> [RecipeKey] {
     guard let name else { return all }
-    var known = name
-    for (former, now) in Recipe.renamed where name == former || name.hasPrefix("\(former).") {
-      known = now + name.dropFirst(former.count)
-    }
+    let known = Recipe.currentName(of: name).name
     let found = all.filter { $0.key == known || $0.key.hasPrefix(known + ".") }
     guard !found.isEmpty else { throw TrainError.recipe([.unknown(name)]) }
     return found

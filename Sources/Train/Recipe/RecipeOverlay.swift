@@ -45,11 +45,8 @@ struct RecipeOverlay: Sendable, Equatable {
   }
 
   private mutating func add(_ node: Node, _ given: String) {
-    var path = given
-    for (former, name) in Recipe.renamed where given == former || given.hasPrefix("\(former).") {
-      path = name + given.dropFirst(former.count)
-      if !formerNames.contains(former) { formerNames.append(former) }
-    }
+    let (path, former) = Recipe.currentName(of: given)
+    if let former, !formerNames.contains(former) { formerNames.append(former) }
     switch node {
     case .mapping(let mapping):
       guard path.isEmpty || Recipe.isSection(path) else {
@@ -103,6 +100,14 @@ extension Recipe {
 
   /// Names that keys had in earlier versions, with today's.
   static let renamed = ["model.attention": "model.mixer"]
+
+  /// Today's name of a key, and the former name that it was given under, if it was.
+  static func currentName(of key: String) -> (name: String, former: String?) {
+    for (former, name) in renamed where key == former || key.hasPrefix("\(former).") {
+      return (name + key.dropFirst(former.count), former)
+    }
+    return (key, nil)
+  }
 
   /// What is said of keys that a text has under an earlier version's name.
   static func notes(_ formerNames: [String], path: String?) -> [String] {

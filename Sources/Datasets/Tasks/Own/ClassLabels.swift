@@ -93,5 +93,5 @@ struct ClassLabels {
 
 extension DatasetRecord {
   /// The names of the classes from 0; empty when they are numbers only.
-  var classNames: [String] { ClassLabels.names(in: CanonicalJSON.decode(config) ?? [:]) }
+  var classNames: [String] { ClassLabels.names(in: parameters) }
 }
