@@ -60,7 +60,7 @@ let trainTargets: [Target] = [
       "Attention", "Datasets", .product(name: "Yams", package: "Yams"),
       .product(name: "Crypto", package: "swift-crypto"),
     ],
-    resources: ["demo", "modern", "paper", "released", "skyformer", "small"].map {
+    resources: ["demo", "modern", "paper", "published", "released", "skyformer", "small"].map {
       .embedInCode("Recipes/\($0).yaml")
     }
       + ["lra", "lra-efficiency", "nystromformer", "skyformer"].map {

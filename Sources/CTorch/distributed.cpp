@@ -66,4 +66,10 @@ int ct_group_sum(ct_tensor handle) {
   });
 }
 
+void ct::sumOverGroup(at::Tensor& x) {
+  if (!group.defined()) return;
+  std::vector<at::Tensor> tensors = {x};
+  group->allreduce(tensors)->wait();
+}
+
 void ct_group_leave(void) { group.reset(); }

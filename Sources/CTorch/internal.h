@@ -74,6 +74,9 @@ void countOperations(double operations);
 /// Whether kernels' products of float32 tensors are of bfloat16 here: under autocast, where the CPU has them.
 bool wantsHalf();
 
+/// Sums a tensor over all processes of the group, in place; nothing in a process on its own.
+void sumOverGroup(at::Tensor& x);
+
 /// Runs body(begin, end) over pieces of [0, count) on libtorch's own threads. A parallel_for compiled here would be
 /// serial, for want of OpenMP; libtorch's exported one is not.
 void parallel(int64_t count, void (*body)(int64_t, int64_t, void*), void* context);

@@ -5,18 +5,21 @@
 #include <ATen/ops/clamp_min.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/conv1d.h>
+#include <ATen/ops/cos.h>
 #include <ATen/ops/cumsum.h>
 #include <ATen/ops/div.h>
 #include <ATen/ops/exp.h>
 #include <ATen/ops/fft_fft2.h>
 #include <ATen/ops/flip.h>
 #include <ATen/ops/gather.h>
+#include <ATen/ops/glu.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/le.h>
 #include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/linalg_pinv.h>
 #include <ATen/ops/linalg_qr.h>
 #include <ATen/ops/linalg_svd.h>
+#include <ATen/ops/linalg_svdvals.h>
 #include <ATen/ops/log.h>
 #include <ATen/ops/logical_and.h>
 #include <ATen/ops/logical_not.h>
@@ -29,6 +32,7 @@
 #include <ATen/ops/scatter_add.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/sign.h>
+#include <ATen/ops/sin.h>
 #include <ATen/ops/softplus.h>
 #include <ATen/ops/sqrt.h>
 #include <ATen/ops/topk.h>
@@ -42,6 +46,12 @@ using namespace ct;
 ct_tensor ct_exp(ct_tensor x) {
   return guarded([&] { return at::exp(tensor(x)); });
 }
+ct_tensor ct_sin(ct_tensor x) {
+  return guarded([&] { return at::sin(tensor(x)); });
+}
+ct_tensor ct_cos(ct_tensor x) {
+  return guarded([&] { return at::cos(tensor(x)); });
+}
 ct_tensor ct_log(ct_tensor x) {
   return guarded([&] { return at::log(tensor(x)); });
 }
@@ -50,6 +60,9 @@ ct_tensor ct_sqrt(ct_tensor x) {
 }
 ct_tensor ct_sigmoid(ct_tensor x) {
   return guarded([&] { return at::sigmoid(tensor(x)); });
+}
+ct_tensor ct_glu(ct_tensor x, int dim) {
+  return guarded([&] { return at::glu(tensor(x), dim); });
 }
 ct_tensor ct_softplus(ct_tensor x, double beta) {
   return guarded([&] { return at::softplus(tensor(x), beta); });
@@ -156,6 +169,9 @@ ct_tensor ct_svd_right(ct_tensor x, int64_t rank) {
     auto [u, s, vh] = at::linalg_svd(tensor(x).detach(), /*full_matrices=*/false);
     return vh.narrow(0, 0, rank).contiguous();
   });
+}
+ct_tensor ct_singular_values(ct_tensor x) {
+  return guarded([&] { return at::linalg_svdvals(tensor(x).detach()); });
 }
 ct_tensor ct_pseudo_inverse(ct_tensor x) {
   return guarded([&] { return at::linalg_pinv(tensor(x)); });

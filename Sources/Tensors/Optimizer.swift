@@ -57,7 +57,7 @@ public struct ParameterGroup {
   /// Decoupled weight decay.
   public let weightDecay: Double
 
-  /// The groups of a model's trained parameters, by what their roles ask for.
+  /// The groups of a model's trained parameters, by what their roles ask for; `state` and `step` never decay.
   ///
   /// - Parameters:
   ///   - weightDecay: of roles that are not exempt.
@@ -74,7 +74,7 @@ public struct ParameterGroup {
     }
     let roles = Parameter.Role.allCases.filter { $0 != .buffer }
     let treatments = Dictionary(grouping: roles) {
-      Treatment(rateFactor: rateFactors[$0] ?? 1, isExempt: exempt.contains($0))
+      Treatment(rateFactor: rateFactors[$0] ?? 1, isExempt: exempt.union([.state, .step]).contains($0))
     }
     let ordered = treatments.sorted {
       ($0.key.isExempt ? 1 : 0, -$0.key.rateFactor) < ($1.key.isExempt ? 1 : 0, -$1.key.rateFactor)

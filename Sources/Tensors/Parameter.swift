@@ -11,9 +11,11 @@ public final class Parameter {
 
   /// What a parameter is; its role decides decay and rate, see `ParameterGroup`.
   ///
-  /// A buffer belongs to the checkpoint (random features, a random plan) but has no gradient.
+  /// `state` is what a state-space model's state evolves by (A, and B where it is trained), `step` the step dt at which
+  /// it is sampled; neither decays. A buffer belongs to the checkpoint (random features, a random plan) but has no
+  /// gradient.
   public enum Role: String, Sendable, CaseIterable {
-    case weight, bias, norm, embedding, buffer
+    case weight, bias, norm, embedding, state, step, buffer
   }
 
   /// Whether parameters are made without values, to be counted; see `sketched`.

@@ -4,6 +4,12 @@ extension Tensor {
   /// eˣ.
   public func exp() throws -> Tensor { try Tensor(ct_exp(handle)) }
 
+  /// The sine.
+  public func sin() throws -> Tensor { try Tensor(ct_sin(handle)) }
+
+  /// The cosine.
+  public func cos() throws -> Tensor { try Tensor(ct_cos(handle)) }
+
   /// The natural logarithm.
   public func log() throws -> Tensor { try Tensor(ct_log(handle)) }
 
@@ -15,6 +21,14 @@ extension Tensor {
 
   /// ln(1 + e^(βx)) / β.
   public func softplus(beta: Double = 1) throws -> Tensor { try Tensor(ct_softplus(handle, beta)) }
+
+  /// a sigmoid(b) of the halves [a, b] along a dimension (Dauphin and others 2017, arXiv 1612.08083): `glu`.
+  public func gatedHalves(_ dimension: Int) throws -> Tensor {
+    try Tensor(ct_glu(handle, Int32(dimension)))
+  }
+
+  /// Singular values of the last two dimensions, the largest first; no gradient.
+  public func singularValues() throws -> Tensor { try Tensor(ct_singular_values(handle)) }
 
   /// x where x > 0, else `slope` times x.
   public func leakyReLU(slope: Double = 0.01) throws -> Tensor {

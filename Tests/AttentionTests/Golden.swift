@@ -18,6 +18,9 @@ struct Golden {
     return try #require((output as? [String: Any])?["data"] as? [Double])
   }
 
+  /// A text, such as `desc`.
+  func text(_ name: String) throws -> String { try #require(outputs[name] as? String) }
+
   /// Compares a tensor (its first `rows` rows of [.., rows, E]) with the group's output of that name.
   func expect(
     _ name: String, _ found: Tensor, rows: Int? = nil, within tolerance: Double = 1e-5

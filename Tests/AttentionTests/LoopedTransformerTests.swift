@@ -35,7 +35,7 @@ import Testing
     z = try encoder.blocks[0](z + x, context, layer: 1)
     z = try encoder.blocks[0](z + x, context, layer: 2)
     let norm = try #require(encoder.norm)
-    #expect(try found.floats() == norm(z).floats())
+    #expect(try found.floats() == norm(z, context).floats())
   }
 
   @Test("the number of parameters does not depend on the number of loops")

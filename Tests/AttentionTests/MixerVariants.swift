@@ -82,6 +82,10 @@ extension MixerCase {
         "compression": .string("max"), "weigh_slots": .bool(true),
       ],
     ],
+    "s4d": [
+      ["d_state": .integer(8)],
+      ["d_state": .integer(4), "n_ssm": .integer(2), "init": .string("real"), "rescale": .integer(4)],
+    ],
     "skyformer": [["nb_features": .integer(6)]],
     "informer": [["factor": .integer(1)]],
     "taylor": [[:], ["degree": .integer(4), "bound": .number(2)]],

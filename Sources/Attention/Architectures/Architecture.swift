@@ -68,19 +68,21 @@ struct EncoderChoice {
   let build: (ModelConfiguration, RandomKey) throws -> any Encoder
   let keys: [ModelKeyDescription]
   let recomputes: Bool
+  /// Norms that its blocks can have.
+  let norms: [ModelConfiguration.NormType]
 
   /// - Throws: `AttentionError` with code `usage`, naming all models.
   init(_ name: String) throws {
     if let entry = architectures.first(where: { $0.mechanism.name == name }) {
       (mechanism, check, build, keys) = (entry.mechanism, entry.check, entry.build, entry.keys)
-      recomputes = entry.recomputes
+      (recomputes, norms) = (entry.recomputes, [.layer])
       return
     }
     guard let entry = mixers.first(where: { $0.mechanism.name == name }) else {
       throw AttentionError.unknownModel(name, known: mechanisms.map(\.name))
     }
     (mechanism, check, keys) = (entry.mechanism, entry.check, entry.keys)
-    recomputes = true
+    (recomputes, norms) = (true, entry.family.norms)
     build = { try StandardEncoder($0, key: $1) }
   }
 }

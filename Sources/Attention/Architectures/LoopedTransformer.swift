@@ -32,8 +32,9 @@ public struct LoopedTransformer: Architecture {
   public static let recomputes = true
 
   let embedding: Embedding
-  let blocks: [Block]
-  let norm: LayerNorm?
+  let blocks: [any Block]
+  let norm: (any Normalisation)?
+  let model: ModelConfiguration
   let loops: Int
 
   /// `num_layers` blocks.
@@ -49,11 +50,9 @@ public struct LoopedTransformer: Architecture {
       throw AttentionError.notCausal(configuration.mixer)
     }
     embedding = try Embedding(model, key: key)
-    blocks = try (0..<model.numLayers).map { index in
-      inner.layer = index
-      return try Block(inner, key: key["blocks"][index])
-    }
-    norm = model.norm == .pre ? try LayerNorm(model.embDim, eps: model.layerNormEps) : nil
+    blocks = try inner.blocks(model.numLayers, key: key["blocks"])
+    norm = model.norm == .pre ? try model.normalisation() : nil
+    self.model = inner
   }
 
   /// Token ids [B, L] to features [B, L, D], or [B, L+1, D] after a CLS vector.
@@ -65,11 +64,11 @@ public struct LoopedTransformer: Architecture {
       // Random numbers differ from turn to turn.
       for (index, block) in blocks.enumerated() {
         let layer = turn * blocks.count + index
-        z = try context.recomputing(z, block.model) { try block($0, context, layer: layer) }
+        z = try context.recomputing(z, model) { try block($0, context, layer: layer) }
       }
     }
     context.endLayers()
-    return (try norm?(z) ?? z, context)
+    return (try norm?(z, context) ?? z, context)
   }
 
   /// `embed.*`, `blocks.{i}.*`, `norm.*`.

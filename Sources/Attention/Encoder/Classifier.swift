@@ -50,6 +50,11 @@ public struct Classifier: Module {
     precondition((1...2).contains(model.pairHiddenLayers), "the head of a pair has 1 or 2 layers")
     let choice = try EncoderChoice(model.modelType)
     try choice.check(model.mixer)
+    guard choice.norms.contains(model.normType) else {
+      throw AttentionError.badValue(
+        model.modelType,
+        "its norms are of type \(choice.norms.map(\.rawValue).joined(separator: ", "))")
+    }
     if model.recompute && !choice.recomputes {
       throw AttentionError.noRecompute(model.modelType)
     }

@@ -24,13 +24,15 @@ public class Context {
   public let device: Device
   /// Measures how far queries look, when it is set.
   public var span: AttentionSpan?
+  /// Processes that share the batch; statistics of it are theirs together.
+  public let ranks: Int
   /// Takes auxiliary losses and statistics.
   public let effects: StepEffects
   /// What a mechanism hands from layer to layer within this pass, by its name.
   var carried: [String: Tensor] = [:]
   /// Plans that all layers share, by name.
   var plans: [String: AttentionPlan] = [:]
-  private var realFlags: Tensor?
+  private var realPositionFlags: Tensor?
   private var blocked: [Int: Tensor] = [:]
 
   /// - Parameters:
@@ -38,14 +40,17 @@ public class Context {
   ///   - length: positions of each row.
   ///   - examples: each row's position in its split.
   ///   - towers: documents of an example; rows are all first documents, then all second ones.
+  ///   - ranks: processes that share the batch.
   ///   - effects: takes auxiliary losses and statistics of the step.
   ///   - hidden: [B, L], true at positions within a row that count as padding, as black pixels do in
   ///     LRA's code.
   public init(
     lengths: [Int], length: Int, examples: [Int], towers: Int = 1, key: RandomKey, training: Bool,
-    device: Device = .cpu, effects: StepEffects = StepEffects(), hidden: Tensor? = nil
+    device: Device = .cpu, ranks: Int = 1, effects: StepEffects = StepEffects(),
+    hidden: Tensor? = nil
   ) throws {
     self.effects = effects
+    self.ranks = ranks
     self.towers = towers
     let flags = try hidden?.to(.int64).to(.cpu).integers()
     shown = flags.map { flags in
@@ -73,7 +78,7 @@ public class Context {
     let longer = try Context(
       lengths: lengths.map { $0 + 1 }, length: length + 1,
       examples: examples.integers().map(Int.init), towers: towers, key: key, training: training,
-      device: device, effects: effects,
+      device: device, ranks: ranks, effects: effects,
       hidden: hidden.map { try .concatenated([$0.slice(0..<1, 1), $0], 1) })
     longer.span = span
     return longer
@@ -132,16 +137,21 @@ public class Context {
   /// [B, 1, L, 1]: 1 at real positions and 0 at padding; nil when no row is padded.
   func realPositions() throws -> Tensor? {
     if lengthTensor == nil && hidden == nil { return nil }
-    if let realFlags { return realFlags }
+    if let realPositionFlags { return realPositionFlags }
     if hidden != nil, let blocked = try blockedKeys(upTo: length) {
       let flags = try blocked.not().to(.float32).reshaped([lengths.count, 1, length, 1])
-      realFlags = flags
+      realPositionFlags = flags
       return flags
     }
     let values = lengths.flatMap { real in (0..<length).map { Float($0 < real ? 1 : 0) } }
     let flags = try Tensor.from(values, [lengths.count, 1, length, 1]).to(device)
-    realFlags = flags
+    realPositionFlags = flags
     return flags
+  }
+
+  /// [B, L] bool: whether there is a token; nil when there is one everywhere.
+  func realFlags() throws -> Tensor? {
+    try blockedKeys(upTo: length)?.not().expanded([lengths.count, length]).contiguous()
   }
 
   /// [B, length] (or [1, length] when all rows are alike): true where there is no token, which no
@@ -174,6 +184,19 @@ public class Context {
     let mean = try values.sum([2], keep: true) * (1 / Double(length))  // [B, H, 1, E]
     return try mean.chosen(
       where: blocked.reshaped([blocked.size(0), 1, length, 1]), else: attended)
+  }
+
+  /// Dropout at a named site of a layer, on request of whole channels of an example.
+  ///
+  /// - Parameter tied: whether every position of [B, L, D] has the same channels dropped.
+  func dropout(
+    _ x: Tensor, _ rate: Double, layer: Int, site: String, tiedToLength tied: Bool
+  ) throws -> Tensor {
+    guard tied && training && rate > 0 else {
+      return try dropout(x, rate, layer: layer, site: site)
+    }
+    let ones = try Tensor.full([x.size(0), 1, x.size(2)], 1, x.elementType, on: x.device)
+    return try x * dropout(ones, rate, layer: layer, site: site)
   }
 
   /// Dropout at a named site of a layer.

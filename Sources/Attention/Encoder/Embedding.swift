@@ -1,16 +1,18 @@
 import Tensors
 
-/// Token ids to vectors: a table, an optional CLS vector in front, places.
+/// Token ids to vectors: a table, or a linear layer of their values, an optional CLS vector in front, places.
 ///
 /// Tensors under `embed`:
 ///
 /// | tensor | shape | |
 /// | --- | --- | --- |
 /// | `token.weight` | [V, D] | row 0 is padding |
+/// | `value` | [D, 1] + [D] | instead, with `input` values: of (id - 1) / (V - 2) |
 /// | `position.weight` | [L, D] | learned positions |
 /// | `cls` | [D] | the vector put in front |
 struct Embedding: Module {
-  let token: Parameter  // [V, D]
+  let token: Parameter?  // [V, D]
+  let value: Linear?  // [D, 1]
   let cls: Parameter?  // [D]
   let positionTable: Parameter?  // [positions, D]
   let sinusoidTable: Tensor?  // [positions, D]
@@ -18,9 +20,13 @@ struct Embedding: Module {
 
   init(_ model: ModelConfiguration, key: RandomKey) throws {
     self.model = model
-    token = try .normal(
-      [model.vocabularySize, model.embDim], deviation: model.initial.tokenDeviation,
-      key: key["embed.token"], role: .embedding)
+    let hasTable = model.input == .ids
+    token =
+      hasTable
+      ? try .normal(
+        [model.vocabularySize, model.embDim], deviation: model.initial.tokenDeviation,
+        key: key["embed.token"], role: .embedding) : nil
+    value = hasTable ? nil : try model.linear(1, model.embDim, key: key["embed.value"])
     cls =
       model.classifierPool == .cls
       ? try .constant([model.embDim], 0, role: .embedding) : nil
@@ -41,16 +47,16 @@ struct Embedding: Module {
     guard ids.size(1) <= model.maxLength else {
       throw AttentionError.tooLong(ids.size(1), maxLength: model.maxLength)
     }
-    let isDouble = token.value.elementType == .float64
+    let isDouble = (token ?? value?.weight)?.value.elementType == .float64
     let table = try sinusoidTable.map {
       try isDouble ? sinusoids(length: $0.size(0), width: model.embDim) : $0
     }
     let places = try positionTable?.value ?? table?.to(context.device)
     let dropout = context.dropout(model.dropoutRate, layer: -1, sites: "embedding")
-    if cls == nil, let x = try token.value.embedded(ids, places: places, dropout: dropout) {
+    if cls == nil, let x = try token?.value.embedded(ids, places: places, dropout: dropout) {
       return (x, context)
     }
-    var x = try token.value.rows(ids)  // [B, L, D]
+    var x = try token?.value.rows(ids) ?? linear(ids, isDouble ? .float64 : .float32)  // [B, L, D]
     var context = context
     if let cls {
       let front = try cls.value.reshaped([1, 1, model.embDim])
@@ -64,9 +70,17 @@ struct Embedding: Module {
     )
   }
 
-  /// `token.weight`, `position.weight`, `cls`.
+  /// Vectors of the values that ids stand for; padding is 0.
+  private func linear(_ ids: Tensor, _ type: ElementType) throws -> Tensor {
+    let unit = try (ids.to(type).clamped(least: 1) + -1) * (1 / Double(model.vocabularySize - 2))
+    let values = model.input == .centredValues ? try unit * 2 + -1 : unit
+    return try value.map { try $0(values.unsqueezed(-1)) } ?? values
+  }
+
+  /// `token.weight` or `value.*`, `position.weight`, `cls`.
   var parameters: [NamedParameter] {
-    var all = [NamedParameter("token.weight", token)]
+    var all = token.map { [NamedParameter("token.weight", $0)] } ?? []
+    all += value?.parameters.prefixed("value") ?? []
     if let positionTable { all.append(NamedParameter("position.weight", positionTable)) }
     if let cls { all.append(NamedParameter("cls", cls)) }
     return all

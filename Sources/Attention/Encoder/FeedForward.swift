@@ -31,17 +31,9 @@ struct FeedForward: Module {
       dropout: context.dropout(model.dropoutRate, layer: layer, sites: inside, outside))
     if let fused { return fused }
     let hidden = try context.dropout(
-      activated(up(norm?(x) ?? x)), model.dropoutRate, layer: layer, site: inside)  // [B, L, M]
+      model.activation.applied(up(norm?(x) ?? x)), model.dropoutRate, layer: layer, site: inside)  // [B, L, M]
     return try context.dropout(
       down(hidden), model.dropoutRate, layer: layer, site: outside, addedTo: x)
-  }
-
-  private func activated(_ x: Tensor) throws -> Tensor {
-    switch model.activation {
-    case .gelu: try x.gelu()
-    case .geluTanh: try x.gelu(tanhApproximation: true)
-    case .relu: try x.relu()
-    }
   }
 
   /// `up.*`, `down.*`.
@@ -51,6 +43,15 @@ struct FeedForward: Module {
 }
 
 extension ModelConfiguration.Activation {
+  /// Applies it to every element.
+  func applied(_ x: Tensor) throws -> Tensor {
+    switch self {
+    case .gelu: try x.gelu()
+    case .geluTanh: try x.gelu(tanhApproximation: true)
+    case .relu: try x.relu()
+    }
+  }
+
   /// What the kernels call it.
   fileprivate var fused: FusedActivation {
     switch self {

@@ -24,6 +24,42 @@ public struct ModelConfiguration: Sendable, Equatable {
     case post
   }
 
+  /// What a block normalises over.
+  public enum NormType: String, Codable, Sendable, CaseIterable {
+    /// The features of a position.
+    case layer
+    /// The real positions of a batch, channel by channel.
+    case batch
+  }
+
+  /// Whose statistics batch norm takes in training.
+  public enum BatchStatistics: String, Codable, Sendable, CaseIterable {
+    /// The whole batch's, over all processes.
+    case batch
+    /// Those of the part that passes the network at once, in each process on its own, as in published code.
+    case part
+  }
+
+  /// How a stored symbol enters the model.
+  public enum Input: String, Codable, Sendable, CaseIterable {
+    /// As an id, by a table of vectors.
+    case ids
+    /// As a number from 0 to 1, by a linear layer: a grey level over 255.
+    case values
+    /// As a number from -1 to 1.
+    case centredValues = "centred_values"
+  }
+
+  /// How a gated block gates.
+  public enum Gate: String, Codable, Sendable, CaseIterable {
+    /// Half of a layer of twice the width gates the other half.
+    case full
+    /// g sigmoid(W g) of the activated value g.
+    case half1
+    /// y sigmoid(W g) of the value y before activation.
+    case half2
+  }
+
   /// The MLP's non-linearity.
   public enum Activation: String, Codable, Sendable, CaseIterable {
     case gelu
@@ -85,7 +121,17 @@ public struct ModelConfiguration: Sendable, Equatable {
   public var position = Position.learned
   /// Where blocks normalise.
   public var norm = Norm.pre
-  /// Added to variances in layer norms.
+  /// What blocks normalise over.
+  public var normType = NormType.layer
+  /// Whose statistics batch norm takes.
+  public var batchStatistics = BatchStatistics.batch
+  /// How symbols enter.
+  public var input = Input.ids
+  /// How gated blocks gate.
+  public var gate = Gate.full
+  /// Whether dropout in gated blocks drops whole channels of an example.
+  public var tiedDropout = false
+  /// Added to variances in norms.
   public var layerNormEps = 1e-5
   /// The MLP's non-linearity.
   public var activation = Activation.gelu

@@ -39,6 +39,9 @@ public protocol Mixer: Module {
   /// The mechanism.
   static var mechanism: Mechanism { get }
 
+  /// What its blocks look like; attention and an MLP unless it says so.
+  static var family: BlockFamily { get }
+
   /// How many L x L matrices of float32 a layer holds at least, in training, for each head and row; 0
   /// unless it says so.
   static func heldMatrices(_ configuration: Configuration) -> Double
@@ -55,6 +58,9 @@ public protocol Mixer: Module {
 }
 
 extension Mixer {
+  /// Attention and an MLP.
+  public static var family: BlockFamily { .standard }
+
   /// None: the mechanism needs no L x L matrix.
   public static func heldMatrices(_ configuration: Configuration) -> Double { 0 }
 
@@ -66,6 +72,7 @@ extension Mixer {
 public struct MixerEntry: Sendable {
   /// The mechanism.
   public let mechanism: Mechanism
+  let family: BlockFamily
   let keys: [ModelKeyDescription]
   let build: @Sendable (ModelConfiguration, RandomKey) throws -> any Mixer
   let check: @Sendable ([String: ConfigurationValue]) throws -> Void
@@ -74,6 +81,7 @@ public struct MixerEntry: Sendable {
   init<Kind: Mixer & SendableMetatype>(_ kind: Kind.Type) {
     let mechanism = kind.mechanism
     self.mechanism = mechanism
+    family = Kind.family
     keys = Kind.Configuration.descriptions
     build = { model, key in
       try Kind(.init(of: mechanism.name, model.mixer), model, key: key)
@@ -97,7 +105,7 @@ public let mixers: [MixerEntry] = [
   MixerEntry(FNet.self), MixerEntry(RoutingTransformer.self), MixerEntry(MemoryCompressed.self),
   MixerEntry(ImageTransformer.self), MixerEntry(TransformerXL.self),
   MixerEntry(CompressiveTransformer.self), MixerEntry(Kernelized.self),
-  MixerEntry(Skyformer.self), MixerEntry(Informer.self), MixerEntry(Taylor.self),
+  MixerEntry(Skyformer.self), MixerEntry(Informer.self), MixerEntry(Taylor.self), MixerEntry(S4D.self),
 ]
 
 /// The registry's entry for a name.

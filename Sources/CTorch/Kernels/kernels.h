@@ -118,6 +118,25 @@ struct ConvolutionProblem {
   const int64_t* lengths;  // [B], from where values count as zeros, or null
 };
 
+/// One call of the convolution of channels with kernels as long as the rows [B, L, D].
+struct LongConvolutionProblem {
+  int64_t batch, length, width;
+  int64_t size;            // points of a transform: a power of two of at least 2 L, and 4
+  const float* x;
+  const float* kernel;     // [1 or 2, D, L]: of the position itself and those before it, then of those behind it
+  bool bothSides;
+  const int64_t* lengths;  // [B], from where rows count as zeros, or null
+  const float* roots;      // see `Transform`
+};
+
+/// One call of batch normalisation: rows [rows, width]. Numbers of channels have room for a whole vector.
+struct BatchNormProblem {
+  int64_t rows, width;
+  const float* x;
+  const bool* real;  // [rows]: whether a row counts; null for all
+  const float *mean, *scale, *shift, *slope;
+};
+
 /// One call of RWKV's recurrence: keys and values [B, L, D], decay and bonus [D].
 struct ScanProblem {
   int64_t batch, length, width;
@@ -223,6 +242,20 @@ struct Kernels {
   /// Writes dv [B, L, H, E] and dw [B, H, size] of (batch, head) pairs [begin, end).
   void (*convolutionBackward)(const ConvolutionProblem&, const float* gradient, float* dv, float* dw, int64_t begin,
                               int64_t end);
+  /// Writes sums over real rows [begin, end): of x, or with a mean of (x - mean)^2.
+  void (*batchNormSums)(const BatchNormProblem&, float* sums, int64_t begin, int64_t end);
+  /// Writes rows [begin, end) of y.
+  void (*batchNormApply)(const BatchNormProblem&, float* y, int64_t begin, int64_t end);
+  /// Writes sums over real rows [begin, end) of the gradient, and of the gradient times (x - mean).
+  void (*batchNormSlopes)(const BatchNormProblem&, const float* gradient, float* sums, int64_t begin, int64_t end);
+  /// Writes rows [begin, end) of dx.
+  void (*batchNormBackward)(const BatchNormProblem&, const float* gradient, float* dx, int64_t begin, int64_t end);
+  int64_t (*longConvolutionUnits)(const LongConvolutionProblem&);
+  /// Writes the channels of units [begin, end) of y [B, L, D], zeros at padding.
+  void (*longConvolutionForward)(const LongConvolutionProblem&, float* y, int64_t begin, int64_t end);
+  /// Writes the channels of units [begin, end) of dx and of the kernels' gradient.
+  void (*longConvolutionBackward)(const LongConvolutionProblem&, const float* gradient, float* dx, float* dKernel,
+                                  int64_t begin, int64_t end);
   int64_t (*scanUnits)(const ScanProblem&);
   /// Writes y [B, L, D] and states [B, chunks, 4, D rounded up to 64] of units [begin, end).
   void (*scanForward)(const ScanProblem&, float* y, float* states, int64_t begin, int64_t end);

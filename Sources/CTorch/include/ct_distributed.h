@@ -17,6 +17,9 @@ int ct_group_join(const char* address, int port, int rank, int world, int serves
 /// Sums a contiguous CPU tensor over all processes, in place; every process calls it in the same order.
 int ct_group_sum(ct_tensor tensor);
 
+/// The sum of a CPU tensor over all processes as a differentiable function; x itself in a process on its own.
+ct_tensor ct_group_sum_of(ct_tensor x);
+
 /// Leaves the group.
 void ct_group_leave(void);
 

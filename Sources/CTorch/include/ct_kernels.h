@@ -83,6 +83,18 @@ ct_tensor ct_pair_attention(ct_tensor queries, ct_tensor keys, ct_tensor values,
 /// there on count as zeros; NULL means none does. Returns [B, H, L, E].
 ct_tensor ct_row_convolution(ct_tensor values, ct_tensor filters, ct_tensor lengths);
 
+/// Batch normalisation of x [..., D], float32 on the CPU, in training: means and variances are over rows for which `real`
+/// (bool, one a row; NULL for all) holds, of this process or with `together` of all that have joined; other rows
+/// become 0. Writes the means and unbiased variances into `statistics` [2 D] float64.
+ct_tensor ct_batch_norm(ct_tensor x, ct_tensor real, ct_tensor weight, ct_tensor bias, double eps, int together,
+                        ct_tensor statistics);
+
+/// The convolution of every channel of x [B, L, D] with a kernel of its own as long as the rows: kernel [1, D, L] or
+/// [2, D, L], y_t = sum_{s <= t} kernel[0][t - s] x_s + sum_{s > t} kernel[1][s - t - 1] x_s. lengths [B] int64 on the
+/// CPU, or NULL: rows count as zeros from there on, and y is 0 (float32 on the CPU; else x has zeros there).
+/// By fast Fourier transforms of at least 2 L points: nothing wraps around.
+ct_tensor ct_long_convolution(ct_tensor x, ct_tensor kernel, ct_tensor lengths);
+
 /// RWKV-4's weighted means of all earlier values and the token's own, channel by channel:
 /// (sum_{i<t} e^(k_i - (t-1-i) w) v_i + e^(u + k_t) v_t) / (the same with 1 for v), without overflow.
 /// Keys and values [B, L, D], decay and bonus [D], float32 on the CPU. Returns [B, L, D].

@@ -32,9 +32,13 @@ ct_tensor ct_argmax(ct_tensor x, int dim);
 ct_tensor ct_equal(ct_tensor a, ct_tensor b);
 
 ct_tensor ct_exp(ct_tensor x);
+ct_tensor ct_sin(ct_tensor x);
+ct_tensor ct_cos(ct_tensor x);
 ct_tensor ct_log(ct_tensor x);
 ct_tensor ct_sqrt(ct_tensor x);
 ct_tensor ct_sigmoid(ct_tensor x);
+/// a sigmoid(b) of the halves [a, b] along a dimension.
+ct_tensor ct_glu(ct_tensor x, int dim);
 ct_tensor ct_softplus(ct_tensor x, double beta);
 /// x where x > 0, else slope x.
 ct_tensor ct_leaky_relu(ct_tensor x, double slope);
@@ -84,6 +88,8 @@ ct_tensor ct_orthogonal(ct_tensor x, int positive);
 /// The `rank` largest singular values with their vectors: [out, rank] (times the values), [rank, in]; no gradient.
 ct_tensor ct_svd_left(ct_tensor x, int64_t rank);
 ct_tensor ct_svd_right(ct_tensor x, int64_t rank);
+/// Singular values of the last two dimensions, the largest first; no gradient.
+ct_tensor ct_singular_values(ct_tensor x);
 /// The Moore-Penrose inverse of the last two dimensions.
 ct_tensor ct_pseudo_inverse(ct_tensor x);
 

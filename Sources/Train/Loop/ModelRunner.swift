@@ -52,7 +52,7 @@ final class ModelRunner {
     }
     let context = try Context(
       lengths: lengths, length: length, examples: numbers, towers: towers, key: key[step],
-      training: training, device: device, effects: effects, hidden: hidden)
+      training: training, device: device, ranks: group.world, effects: effects, hidden: hidden)
     context.span = span
     let ids = try Tensor.from(tokens, shape).to(.int64).to(device)
     return (ids, context)

@@ -9,13 +9,14 @@ import Foundation
 /// - `rsqrt_decay`: 1 / sqrt(max(t, W))
 /// - `rsqrt_normalized_decay`: sqrt(W) / sqrt(max(t, W))
 /// - `cosine_decay`: (1 + cos(pi p)) / 2 with p = max(0, (t - W) / T) mod 1
+/// - `cosine_annealing`: 1 until t = W, then (1 + cos(pi (t - W) / (T - W))) / 2, 0 from t = T on
 /// - `linear_decay`: 1 until t = W, then (T - t) / (T - W), 0 from t = T on
 /// - `one_cycle`: from 1/25 at step 1 in a straight line to 1 at step W, down to 1/250,000 at step T:
 ///   `torch.optim.lr_scheduler.OneCycleLR` with its defaults and a linear course, which cycles Adam's
 ///   beta1 too
 ///
 /// Tay et al. 2020, arXiv 2011.04006; the released `train_utils.create_learning_rate_scheduler`.
-/// Deviation: `linear_decay` and `one_cycle` are not in the release; later work uses them.
+/// Deviation: `linear_decay`, `cosine_annealing` and `one_cycle` are not in the release; later work uses them.
 public struct Schedule: Sendable, Equatable {
   /// One factor of the product.
   public enum Factor: String, Sendable, CaseIterable {
@@ -29,6 +30,8 @@ public struct Schedule: Sendable, Equatable {
     case rsqrtNormalizedDecay = "rsqrt_normalized_decay"
     /// Half a cosine over the training steps.
     case cosineDecay = "cosine_decay"
+    /// Half a cosine from the end of the warm-up down to 0 at the last step.
+    case cosineAnnealing = "cosine_annealing"
     /// A straight line down to 0 at the last step.
     case linearDecay = "linear_decay"
     /// Up and down in straight lines.
@@ -103,6 +106,9 @@ public struct Schedule: Sendable, Equatable {
     case .cosineDecay:
       let progress = max(0, (step - warmup) / Double(steps)).truncatingRemainder(dividingBy: 1)
       return max(0, 0.5 * (1 + cos(.pi * progress)))
+    case .cosineAnnealing:
+      let progress = (step - warmup) / max(1, Double(steps) - warmup)
+      return 0.5 * (1 + cos(.pi * min(1, max(0, progress))))
     case .linearDecay:
       guard step > warmup else { return 1 }
       return max(0, (Double(steps) - step) / max(1, Double(steps) - warmup))

@@ -86,9 +86,13 @@ struct Updater {
 extension Recipe {
   /// The groups of a model's parameters, with their rates and decays.
   func parameterGroups(_ parameters: [NamedParameter]) -> [ParameterGroup] {
-    ParameterGroup.groups(
+    let own: [Parameter.Role: Double?] = [
+      .state: optimizer.stateLearningRate, .step: optimizer.stepLearningRate,
+    ]
+    return ParameterGroup.groups(
       of: parameters, weightDecay: optimizer.weightDecay,
-      exempt: Set(optimizer.noDecay.compactMap(Parameter.Role.init(rawValue:))))
+      exempt: Set(optimizer.noDecay.compactMap(Parameter.Role.init(rawValue:))),
+      rateFactors: own.compactMapValues { $0.map { $0 / optimizer.learningRate } })
   }
 
   /// The optimiser of a model's parameters.

@@ -5,6 +5,7 @@ enum BuiltInRecipes {
     "demo": text(PackageResources.demo_yaml),
     "modern": text(PackageResources.modern_yaml),
     "paper": text(PackageResources.paper_yaml),
+    "published": text(PackageResources.published_yaml),
     "released": text(PackageResources.released_yaml),
     "skyformer": text(PackageResources.skyformer_yaml),
     "small": text(PackageResources.small_yaml),

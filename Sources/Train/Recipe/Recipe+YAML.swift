@@ -127,6 +127,16 @@ extension Recipe {
       problems.append(
         .above("train.accumulate", train.accumulate, "train.batch_size", train.batchSize))
     }
+    if model.normType == .batch, model.batchStatistics == .batch, train.accumulate > 1 {
+      problems.append(
+        .wrong(
+          "train.accumulate", must: "1 with batch norm, or model.batch_statistics part",
+          found: "\(train.accumulate)"))
+    }
+    if model.input != .ids, data.blackIsPadding {
+      let found = model.input.rawValue
+      problems.append(.wrong("model.input", must: "ids where black is padding", found: found))
+    }
     let (begin, end) = (train.pruningBegin, train.pruningEnd)
     if pruning != nil, begin > end {
       problems.append(.above("train.pruning_begin", begin, "train.pruning_end", end))

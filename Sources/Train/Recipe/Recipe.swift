@@ -99,6 +99,10 @@ public struct Recipe: Sendable, Equatable {
     public var weightDecay = 0.0
     /// Kinds of parameters without decay: `norm`, `bias`, `embedding`.
     public var noDecay = ["norm", "bias"]
+    /// Base learning rate of parameters of role `state`; nil for `learningRate`.
+    public var stateLearningRate: Double?
+    /// Base learning rate of parameters of role `step`; nil for `learningRate`.
+    public var stepLearningRate: Double?
     /// Largest norm of the whole gradient; nil for no clipping.
     public var gradClipNorm: Double?
     /// Largest size of a single value of the gradient; nil for no clipping.

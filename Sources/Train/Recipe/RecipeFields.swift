@@ -51,9 +51,29 @@ extension Recipe {
     .count("model.num_layers", \.model.numLayers, "Blocks."),
     .word("model.position", \.model.position, "How places enter."),
     .word("model.norm", \.model.norm, "Where the layer norms of a block stand."),
+    .word(
+      "model.norm_type", \.model.normType,
+      "What they normalise over: the features of a position, or the real positions of a batch."
+    ).of(.unusual),
+    .word(
+      "model.batch_statistics", \.model.batchStatistics,
+      """
+      Whose statistics batch norm takes in training: the whole batch's over all processes, which then passes \
+      in one part, or each part's in each process.
+      """
+    ).of(.unusual),
     .number(
       "model.layer_norm_eps", \.model.layerNormEps, .positive,
-      "Added to the variance in a layer norm."),
+      "Added to the variance in a norm."),
+    .word(
+      "model.input", \.model.input,
+      "How symbols enter: as ids, or as numbers from 0 or from -1 to 1 by a linear layer."
+    ).of(.unusual),
+    .word("model.gate", \.model.gate, "How the blocks of S4 and its kin gate.").of(.unusual),
+    .flag(
+      "model.tied_dropout", \.model.tiedDropout,
+      "Dropout in those blocks drops whole channels of an example."
+    ).of(.unusual),
     .word(
       "model.activation", \.model.activation, "The feed-forward layer's; gelu is the one with erf."),
     .flag("model.qkv_bias", \.model.qkvBias, "The projections of the attention have biases."),
@@ -175,6 +195,14 @@ extension Recipe {
       "optimizer.weight_decay", \.optimizer.weightDecay, .notNegative,
       "Decoupled weight decay, multiplied by the current learning rate."),
     noDecay,
+    .limit(
+      "optimizer.state_learning_rate", \.optimizer.stateLearningRate,
+      "Base learning rate of what the states of a state-space model evolve by; null for learning_rate."
+    ).of(.unusual),
+    .limit(
+      "optimizer.step_learning_rate", \.optimizer.stepLearningRate,
+      "Base learning rate of a state-space model's steps dt; null for learning_rate."
+    ).of(.unusual),
     .limit(
       "optimizer.grad_clip_norm", \.optimizer.gradClipNorm,
       "Largest norm of the whole gradient; null for no clipping."),

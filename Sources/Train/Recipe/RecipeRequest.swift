@@ -166,12 +166,13 @@ extension Recipe {
     guard let text = BuiltInRecipes.protocols[name] else {
       throw TrainError.recipe([.unknownProtocol(name, BuiltInRecipes.names)])
     }
-    let model = model ?? self.model.modelType
     if let known = TaskDescription.named(task) {
       data.dataset = known.canonicalDataset
       data.maxLength = known.benchmarkLength ?? data.maxLength
     }
     guard var common = try Recipe.compose(text, name: "\(name).yaml")?.mapping else { return [] }
+    let model =
+      model ?? common["model"]?.mapping?["model_type"]?.scalar?.string ?? self.model.modelType
     let tasks = common["tasks"]?.mapping
     common["tasks"] = nil
     let problems = apply(common, of: model)
