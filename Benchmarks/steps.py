@@ -39,6 +39,8 @@ PEERS = {
     "synthesizer": ("synthesizer", ["hand"], ["synthesizer_mode=factorized_random", "k=32"]),
     "linear": ("linear", ["hand"], []),
     "performer": ("performer", ["hand"], ["nb_features=256"]),
+    # One direction, without an MLP, as theirs; their published file computes its kernel far slower.
+    "s4d": ("s4d", ["hand"], ["init=lin", "d_state=64", "model.causal=true"]),
 }
 
 
@@ -211,7 +213,7 @@ def ours(args):
     same = same[args.config] if isinstance(same, dict) else same
     command = [os.path.join(args.bin, "lra-parts"), "step", args.model, "--length", str(args.length), "--batch",
                str(args.batch), "--precision", args.precision, "--recipe", c["recipe"], "--threads", str(args.threads)]
-    for setting in c["settings"] + [f"model.mixer.{key}" for key in same] + [
+    for setting in c["settings"] + [key if key.startswith("model.") else f"model.mixer.{key}" for key in same] + [
             f"model.dropout_rate={args.dropout}", f"model.attention_dropout_rate={args.attention_dropout}"]:
         command += ["--set", setting]
     return Side(command, dict(OMP_WAIT_POLICY="passive"))

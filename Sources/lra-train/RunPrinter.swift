@@ -34,6 +34,7 @@ struct RunPrinter {
     Terminal.out(parts.joined(separator: " · "))
     let from = trainer.firstStep > 0 ? " (from step \(Format.count(trainer.firstStep)))" : ""
     Terminal.out("run \(trainer.folder.path)\(from)")
+    recipe.advice.forEach { Terminal.err($0) }
   }
 
   /// Progress, and what evaluations found.

@@ -64,6 +64,7 @@ private final class RecordingContext: Context {
     switch mechanism.name {
     case "set_transformer", "star_transformer": return probability.union(["embedding"])
     case "rwkv": return ["embedding", "attention.out", "mlp.out"]
+    case "s4d", "s5", "lru", "long_conv", "sgconv": return ["embedding", "mixer.out", "gate.out"]
     default: return probability.union(["embedding", "attention.out", "mlp.hidden", "mlp.out"])
     }
   }

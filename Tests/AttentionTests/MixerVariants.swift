@@ -86,6 +86,16 @@ extension MixerCase {
       ["d_state": .integer(8)],
       ["d_state": .integer(4), "n_ssm": .integer(2), "init": .string("real"), "rescale": .integer(4)],
     ],
+    "s5": [
+      ["ssm_size": .integer(8)],
+      [
+        "ssm_size": .integer(12), "blocks": .integer(3), "c_init": .string("complex_normal"),
+        "clip_eigs": .bool(true),
+      ],
+    ],
+    "lru": [["d_state": .integer(6)], ["d_state": .integer(3), "r_min": .number(0.9)]],
+    "long_conv": [["kernel_deviation": .number(0.2)], ["lam": .number(0.001)]],
+    "sgconv": [["kernel_dim": .integer(4)], ["kernel_dim": .integer(64), "decay": .number(1.5)]],
     "skyformer": [["nb_features": .integer(6)]],
     "informer": [["factor": .integer(1)]],
     "taylor": [[:], ["degree": .integer(4), "bound": .number(2)]],

@@ -47,6 +47,11 @@ struct MixerCase: CustomTestStringConvertible, Sendable {
     entry.mechanism.name != "image_transformer" || keys["form"] == .string("1d")
   }
 
+  /// Whether it goes through a Fourier transform, which leaves rounding where zeros should be.
+  var transforms: Bool {
+    ["s4d", "s5", "lru", "long_conv", "sgconv"].contains(entry.mechanism.name)
+  }
+
   /// Whether gradients are those of the function: memories of Transformer-XL and the Compressive
   /// Transformer carry none on purpose; their own tests compare gradients.
   var differentiable: Bool {
@@ -191,7 +196,7 @@ struct MixerCase: CustomTestStringConvertible, Sendable {
   }
 
   @Test(
-    "a causal output has exactly no gradient from later tokens",
+    "a causal output has exactly no gradient from later tokens, but for a transform's rounding",
     arguments: MixerCase.all.filter { $0.causal && $0.inTokenOrder })
   func causality(example: MixerCase) throws {
     let mixer = try example.build()
@@ -202,9 +207,10 @@ struct MixerCase: CustomTestStringConvertible, Sendable {
       let out = try run(mixer, x, Inputs.context([17], 17))
       try (out.slice(position..<(position + 1), 1) * example.input([1, 1, 8], 1.3)).sum().backward()
       let gradient = try #require(x.gradient).doubles()
-      let zero = gradient[((position + 1) * 8)...].allSatisfy { $0 == 0 }
+      let most = example.transforms ? 1e-6 * (gradient.map { abs($0) }.max() ?? 0) : 0
+      let zero = gradient[((position + 1) * 8)...].allSatisfy { abs($0) <= most }
       #expect(zero, "position \(position)")
-      reached += gradient[..<((position + 1) * 8)].filter { $0 != 0 }.count
+      reached += gradient[..<((position + 1) * 8)].filter { abs($0) > most }.count
       // A change that gradients do not see, such as another order or another maximum.
       let tail = try example.input([1, 16 - position, 8], 2.9) * 5
       let changed = try Tensor.concatenated([x.detached().slice(0..<(position + 1), 1), tail], 1)

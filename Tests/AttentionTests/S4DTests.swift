@@ -31,8 +31,7 @@ import Testing
     arguments: S4D.Spectrum.allCases)
   func golden(initial: S4D.Spectrum) throws {
     let golden = try Golden("s4d_\(initial)")
-    // Frequencies begin as float32 values.
-    let within = initial == .lin || initial == .inv || initial == .legs ? 1e-6 : 1e-9
+    let within = 1e-6  // where A begins as float32 values
     try golden.expect(
       "kernel", self.golden(initial, causal: false).kernels(16), within: within)
     let description = try golden.text("desc")

@@ -10,6 +10,13 @@ struct ProtocolTests {
   static let whole = ["modern", "paper", "released", "small"]
   /// Those that have no Path-X.
   static let withoutPathX = ["skyformer"]
+  /// The models that `published` has numbers for.
+  static let published = ["s4d", "s5", "lru"]
+
+  /// The models of a protocol.
+  static func models(_ name: String) -> [String] {
+    name == "published" ? published : mechanisms.map(\.name)
+  }
 
   static func recipe(
     _ name: String, _ task: String, _ model: String, _ settings: [String] = []
@@ -21,36 +28,39 @@ struct ProtocolTests {
 
   @Test(
     "every model resolves for every task, reads back equal, and its model can be built in full size",
-    arguments: whole, Recipe.tasks)
+    arguments: whole + ["published"], Recipe.tasks)
   func resolve(name: String, task: String) throws {
-    for mechanism in mechanisms {
-      let recipe = try Self.recipe(name, task, mechanism.name)
+    for model in Self.models(name) {
+      let recipe = try Self.recipe(name, task, model)
       try recipe.check()
-      #expect(recipe.model.modelType == mechanism.name && recipe.protocolName == name)
+      #expect(recipe.model.modelType == model && recipe.protocolName == name)
       #expect(try Recipe(yaml: recipe.yaml, name: "again") == recipe)
       #expect(try Schedule(recipe).learningRate(at: 1) > 0)
       let sizes = try ModelSizes(recipe)
       #expect(sizes.withoutLengthTied > 1000 && sizes.parameters >= sizes.withoutLengthTied)
-      #expect(sizes.parameters < 1 << 28, "\(name) \(task) \(mechanism.name)")
+      #expect(sizes.parameters < 1 << 28, "\(name) \(task) \(model)")
     }
   }
 
   @Test("the demo is for ListOps only")
   func demo() throws {
-    #expect(Set(BuiltInRecipes.names) == Set(Self.whole + Self.withoutPathX + ["demo"]))
+    #expect(
+      Set(BuiltInRecipes.names) == Set(Self.whole + Self.withoutPathX + ["demo", "published"]))
     for task in Recipe.tasks where task != "listops" {
       #expect(throws: TrainError.self) { try Self.recipe("demo", task, "transformer") }
     }
     try Self.recipe("demo", "listops", "transformer").check()
   }
 
-  @Test("one step of every recipe, made small", arguments: whole + withoutPathX, Recipe.tasks)
+  @Test(
+    "one step of every recipe, made small", arguments: whole + withoutPathX + ["published"],
+    Recipe.tasks)
   func step(name: String, task: String) throws {
     if Self.withoutPathX.contains(name) && task == "pathx" { return }
     _ = try Engine.start(threads: 1)
-    for mechanism in mechanisms {
+    for model in Self.models(name) {
       let recipe = try Self.recipe(
-        name, task, mechanism.name,
+        name, task, model,
         [
           "data.max_length=70", "train.batch_size=2", "train.accumulate=1", "model.num_layers=1",
           "model.num_heads=2", "model.emb_dim=16", "model.qkv_dim=16", "model.mlp_dim=16",
@@ -59,10 +69,42 @@ struct ProtocolTests {
       let updater = try Updater(runner)
       let kept = try runner.network.parameters.map { try $0.parameter.value.floats() }
       let outcome = try updater.update(.drawn(1, recipe))
-      #expect(outcome.loss.isFinite && outcome.loss > 0, "\(name) \(task) \(mechanism.name)")
+      #expect(outcome.loss.isFinite && outcome.loss > 0, "\(name) \(task) \(model)")
       let changed = try runner.network.parameters.map { try $0.parameter.value.floats() }
-      #expect(changed != kept, "\(name) \(task) \(mechanism.name)")
+      #expect(changed != kept, "\(name) \(task) \(model)")
     }
+  }
+
+  @Test(
+    "published models have the numbers of parameters counted from their configurations",
+    arguments: [
+      ("listops", 20, [815_650, 188_000, 995_000]), ("text", 135, [844_000, 1_320_000, 2_010_000]),
+      ("retrieval", 98, [834_000, 772_000, 1_000_000]),
+      ("image", 0, [3_560_000, 5_130_000, 7_890_000]),
+      ("pathfinder", 0, [1_092_098, 1_110_000, 2_220_000]),
+      ("pathx", 0, [1_092_098, 694_018, 1_286_146]),
+    ])
+  func publishedCounts(task: String, vocabulary: Int, counts: [Int]) throws {
+    for (model, count) in zip(Self.published, counts) {
+      let recipe = try Self.recipe("published", task, model)
+      let own = recipe.modelConfiguration
+      let table = vocabulary == 0 ? 0 : own.embDim * (own.vocabularySize - vocabulary)
+      let found = try ModelSizes(recipe).parameters - table
+      print("\(task) \(model): \(found), published \(count)")
+      #expect(abs(Double(found) / Double(count) - 1) < 0.006, "\(task) \(model): \(found)")
+    }
+  }
+
+  @Test("steps that do not reach across a row of an image are warned of")
+  func advice() throws {
+    #expect(try Self.recipe("published", "pathx", "s4d").advice.isEmpty)
+    let settings = ["model.mixer.dt_max=0.01"]
+    let advice = try Self.recipe("published", "pathx", "s4d", settings).advice
+    #expect(advice.count == 1 && advice[0].contains("dt_max=0.015625"), "\(advice)")
+    let rescaled = ["model.mixer.rescale=8"]
+    #expect(try Self.recipe("published", "pathx", "s4d", rescaled).advice.count == 1)
+    #expect(try Self.recipe("published", "listops", "s4d", settings).advice.isEmpty)
+    #expect(try Self.recipe("small", "pathx", "transformer").advice.isEmpty)
   }
 
   @Test(

@@ -125,6 +125,8 @@ public struct ModelConfiguration: Sendable, Equatable {
   public var normType = NormType.layer
   /// Whose statistics batch norm takes.
   public var batchStatistics = BatchStatistics.batch
+  /// What the running averages of batch norm move by at a step, in 0..<1.
+  public var normMomentum = 0.1
   /// How symbols enter.
   public var input = Input.ids
   /// How gated blocks gate.

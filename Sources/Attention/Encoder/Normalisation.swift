@@ -15,7 +15,7 @@ extension LayerNorm: Normalisation {
 ///
 /// In training means and variances are those of the whole batch over all processes, so that results do not depend
 /// on their number; with `batch_statistics: part` those of the part that passes the network in this process, as in
-/// published code. Evaluations take running averages, which move by a tenth at every step.
+/// published code. Evaluations take running averages, which move by `norm_momentum` at every step.
 ///
 /// Ioffe and Szegedy 2015, arXiv 1502.03167.
 ///
@@ -33,14 +33,15 @@ struct BatchNorm: Normalisation {
   let together: Bool
 
   /// What running averages move by.
-  static let momentum = 0.1
+  let momentum: Double
 
-  init(_ width: Int, eps: Double, together: Bool) throws {
+  init(_ width: Int, eps: Double, momentum: Double = 0.1, together: Bool) throws {
     weight = try .constant([width], 1, role: .norm)
     bias = try .constant([width], 0, role: .norm)
     mean = try .constant([width], 0, role: .buffer)
     variance = try .constant([width], 1, role: .buffer)
     self.eps = eps
+    self.momentum = momentum
     self.together = together
   }
 
@@ -58,7 +59,7 @@ struct BatchNorm: Normalisation {
       for (buffer, row) in [(mean, 0), (variance, 1)] {
         let now = try average.select(row, 0).to(buffer.value.elementType).to(buffer.value.device)
         try buffer.value.copy(
-          from: buffer.value * (1 - Self.momentum) + now * Self.momentum)
+          from: buffer.value * (1 - momentum) + now * momentum)
       }
     }
     return y
@@ -85,7 +86,8 @@ extension ModelConfiguration {
     switch normType {
     case .layer: try LayerNorm(embDim, eps: layerNormEps)
     case .batch:
-      try BatchNorm(embDim, eps: layerNormEps, together: batchStatistics == .batch)
+      try BatchNorm(
+        embDim, eps: layerNormEps, momentum: normMomentum, together: batchStatistics == .batch)
     }
   }
 }

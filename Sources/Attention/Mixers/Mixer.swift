@@ -105,7 +105,9 @@ public let mixers: [MixerEntry] = [
   MixerEntry(FNet.self), MixerEntry(RoutingTransformer.self), MixerEntry(MemoryCompressed.self),
   MixerEntry(ImageTransformer.self), MixerEntry(TransformerXL.self),
   MixerEntry(CompressiveTransformer.self), MixerEntry(Kernelized.self),
-  MixerEntry(Skyformer.self), MixerEntry(Informer.self), MixerEntry(Taylor.self), MixerEntry(S4D.self),
+  MixerEntry(Skyformer.self), MixerEntry(Informer.self), MixerEntry(Taylor.self),
+  MixerEntry(S4D.self),
+  MixerEntry(S5.self), MixerEntry(LRU.self), MixerEntry(LongConv.self), MixerEntry(SGConv.self),
 ]
 
 /// The registry's entry for a name.

@@ -87,7 +87,7 @@ public struct S4D: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "s4d", summary: "diagonal state space, long convolution", time: "L log L d + L^½ L N d",
+    name: "s4d", summary: "diagonal state space, long convolution", time: "L log L d",
     memory: "L d", directions: [.bidirectional, .causal], paper: "2206.11893",
     attentionDropout: false)
   /// A gated linear unit behind it, no MLP.
@@ -105,19 +105,13 @@ public struct S4D: Mixer {
     let width = model.embDim
     let copies = configuration.copies == 0 ? width : configuration.copies
     let (least, most) = (configuration.leastStep, configuration.mostStep)
-    func require(_ holds: Bool, _ words: String) throws {
-      guard holds else { throw AttentionError.badValue(Self.mechanism.name, words) }
-    }
-    try require(
-      configuration.stateSize >= 2 && configuration.stateSize % 2 == 0,
+    try StateSpace.require(
+      configuration.stateSize >= 2 && configuration.stateSize % 2 == 0, Self.mechanism,
       "d_state is even and at least 2, not \(configuration.stateSize)")
-    try require(
-      copies >= 1 && width % copies == 0,
+    try StateSpace.require(
+      copies >= 1 && width % copies == 0, Self.mechanism,
       "n_ssm is 0 or divides emb_dim, \(width), not \(configuration.copies)")
-    try require(
-      least > 0 && least <= most, "dt_min is above 0 and at most dt_max, not \(least) and \(most)")
-    try require(configuration.rescale > 0, "rescale is above 0, not \(configuration.rescale)")
-    try require(model.position != .rotary, "it has no rotary positions")
+    try StateSpace.require(model, steps: least, most, configuration.rescale, Self.mechanism)
     rescale = configuration.rescale
     let n = configuration.stateSize / 2
     let modes = try configuration.initial.modes(n)
@@ -126,10 +120,7 @@ public struct S4D: Mixer {
         (0..<copies).flatMap { _ in modes.map { Float(value($0.real, $0.imaginary)) } },
         [copies, n])
     }
-    let span = log(most) - log(least)
-    logStep = try .from(
-      Tensor.uniform([width], key: key["log_dt"]) * (span / 2) + (log(least) + span / 2),
-      role: .step)
+    logStep = try StateSpace.logSteps(width, least, most, key: key["log_dt"])
     logDecay = try .from(all { real, _ in log(-real) }, role: .state)
     frequency =
       configuration.initial == .real
@@ -141,13 +132,7 @@ public struct S4D: Mixer {
 
   /// [B, L, D] to [B, L, D].
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
-    let wide = try x.widened()
-    let kernel = try kernels(x.size(1))  // [c, D, L]
-    guard let real = try context.realFlags() else { return try wide.longConvolution(kernel) }
-    // The kernel knows padding behind a row by itself.
-    let isPlain = context.hidden == nil && wide.elementType == .float32 && wide.device == .cpu
-    let shown = try isPlain ? wide : wide * real.unsqueezed(-1).to(wide.elementType)
-    return try shown.longConvolution(kernel, lengths: context.lengthTensor)
+    try x.widened().convolved(kernels(x.size(1)), context)
   }
 
   /// The kernels of both directions at lags 0 ..< length and 1 ... length, D at lag 0 included: [c, D, L].
@@ -166,8 +151,7 @@ public struct S4D: Mixer {
       try frequency.map { try spread($0.value) } ?? .zeros([width, n], .float64, on: device))
     let step = try (logStep.value.to(.float64).exp() * (1 / rescale)).unsqueezed(1)
     let rate = Complex(try step * a.re, try step * a.im)
-    let c = try output.value.to(.float64)
-    let weight = try Complex(c.select(0, -1), c.select(1, -1))
+    let weight = try Complex(parts: output.value.to(.float64))
       .times(rate.exponential().minusOne().over(a))  // [c, D, n]
     // K at i L2 + j is a product of powers of e^{dt A}, over modes: one of i, the other of j.
     let across = Int(Double(length).squareRoot().rounded(.up))

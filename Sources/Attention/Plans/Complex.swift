@@ -7,6 +7,9 @@ struct Complex {
 
   init(_ re: Tensor, _ im: Tensor) { (self.re, self.im) = (re, im) }
 
+  /// Numbers whose parts are the last dimension, of size 2.
+  init(parts: Tensor) throws { self.init(try parts.select(0, -1), try parts.select(1, -1)) }
+
   private func map(_ body: (Tensor) throws -> Tensor) rethrows -> Complex {
     Complex(try body(re), try body(im))
   }

@@ -67,7 +67,7 @@ struct BatchNorm : torch::autograd::Function<BatchNorm> {
     for (int64_t i = 0; i < p.width; i++) {
       r[i] = float(1 / std::sqrt(second[i] / count + eps));
       a[i] = w.const_data_ptr<float>()[i] * r[i];
-      b[i] = o.const_data_ptr<float>()[i] - m[i] * a[i];
+      b[i] = o.const_data_ptr<float>()[i];
       found[i] = first[i] / count, found[p.width + i] = second[i] / std::max(count - 1, 1.0);
     }
     auto y = at::empty_like(x);

@@ -137,6 +137,13 @@ struct BatchNormProblem {
   const float *mean, *scale, *shift, *slope;
 };
 
+/// One call of a diagonal recurrence with complex coefficients: rows [B, L, 2 P], real parts before imaginary ones.
+struct DiagonalScanProblem {
+  int64_t batch, length, states;
+  const float *u, *a;  // a [2, P]
+  bool reverse;        // from the last position on
+};
+
 /// One call of RWKV's recurrence: keys and values [B, L, D], decay and bonus [D].
 struct ScanProblem {
   int64_t batch, length, width;
@@ -256,6 +263,12 @@ struct Kernels {
   /// Writes the channels of units [begin, end) of dx and of the kernels' gradient.
   void (*longConvolutionBackward)(const LongConvolutionProblem&, const float* gradient, float* dx, float* dKernel,
                                   int64_t begin, int64_t end);
+  int64_t (*diagonalScanUnits)(const DiagonalScanProblem&);
+  /// Writes the states of units [begin, end), h [B, L, 2 P].
+  void (*diagonalScanForward)(const DiagonalScanProblem&, float* h, int64_t begin, int64_t end);
+  /// Writes du [B, L, 2 P] and da [B, 2, P] of units [begin, end).
+  void (*diagonalScanBackward)(const DiagonalScanProblem&, const float* h, const float* gradient, float* du, float* da,
+                               int64_t begin, int64_t end);
   int64_t (*scanUnits)(const ScanProblem&);
   /// Writes y [B, L, D] and states [B, chunks, 4, D rounded up to 64] of units [begin, end).
   void (*scanForward)(const ScanProblem&, float* y, float* states, int64_t begin, int64_t end);

@@ -83,6 +83,10 @@ ct_tensor ct_pair_attention(ct_tensor queries, ct_tensor keys, ct_tensor values,
 /// there on count as zeros; NULL means none does. Returns [B, H, L, E].
 ct_tensor ct_row_convolution(ct_tensor values, ct_tensor filters, ct_tensor lengths);
 
+/// h_t = a h_{t-1} + u_t, or h_t = a h_{t+1} + u_t when reversed, state by state with complex a: u [B, L, 2 P], real parts
+/// and then imaginary ones, a [2, P]; float32 on the CPU. Returns h [B, L, 2 P].
+ct_tensor ct_diagonal_scan(ct_tensor u, ct_tensor a, int reverse);
+
 /// Batch normalisation of x [..., D], float32 on the CPU, in training: means and variances are over rows for which `real`
 /// (bool, one a row; NULL for all) holds, of this process or with `together` of all that have joined; other rows
 /// become 0. Writes the means and unbiased variances into `statistics` [2 D] float64.

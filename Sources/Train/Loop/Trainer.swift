@@ -131,6 +131,7 @@ public final class Trainer {
       for group in recipe.describe(recipe.parameterGroups(runner.network.parameters)) {
         try logs.note(group.text)
       }
+      for advice in recipe.advice { try logs.note(advice) }
       if !newParameters.isEmpty {
         try logs.note(
           "begins with \(recipe.train.initial) but for \(newParameters.joined(separator: ", "))")

@@ -63,6 +63,10 @@ extension Recipe {
       """
     ).of(.unusual),
     .number(
+      "model.norm_momentum", \.model.normMomentum, .fraction,
+      "What the running averages of batch norm move by at a step."
+    ).of(.unusual),
+    .number(
       "model.layer_norm_eps", \.model.layerNormEps, .positive,
       "Added to the variance in a norm."),
     .word(

@@ -47,8 +47,8 @@ struct TrainErrorTests {
       """)
     try expect(
       folder, ["--recipe", "smal"], exit: 64,
-      "error: recipe smal is neither a file nor one of demo, modern, paper, released, "
-        + "skyformer, small\n")
+      "error: recipe smal is neither a file nor one of demo, modern, paper, published, "
+        + "released, skyformer, small\n")
   }
 
   @Test("a missing database says how to make one")
@@ -116,7 +116,7 @@ struct TrainErrorTests {
         + "longformer, bigbird, linformer, reformer, sinkhorn, synthesizer, linear, performer, "
         + "performer_relu, nystromformer, luna, cosformer, fnet, routing_transformer, "
         + "memory_compressed, image_transformer, transformer_xl, compressive_transformer, kernelized, "
-        + "skyformer, informer, taylor, set_transformer, star_transformer, low_rank, rwkv, looped\n"
+        + "skyformer, informer, taylor, s4d, s5, lru, long_conv, sgconv, set_transformer, star_transformer, low_rank, rwkv, looped\n"
     )
     try expect(
       folder, ["--set", "model.mixer.block=3"], exit: 64,

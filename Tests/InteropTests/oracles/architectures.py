@@ -4,7 +4,7 @@ import math
 import numpy as np
 
 import patterns
-from parts import activation, attended, layer_norm, linear, relu, sigmoid, softmax, split
+from parts import activation, attended, layer_norm, linear, norm, relu, sigmoid, softmax, split
 
 
 def block(w, x, example, mixer):
@@ -25,11 +25,10 @@ def block(w, x, example, mixer):
 
 
 def final(w, x, example):
-    eps = example.model["layer_norm_eps"]
-    return layer_norm(w, "norm", x, eps) if example.model["norm"] == "pre" else x
+    return norm(w, "norm", x, example.model) if example.model["norm"] == "pre" else x
 
 
-def standard(w, x, example, mixer):
+def standard(w, x, example, mixer, block=block):
     for layer in range(example.model["num_layers"]):
         example.layer = layer
         own = 0 if example.model["tied_weights"] else layer
@@ -37,7 +36,7 @@ def standard(w, x, example, mixer):
     return final(w, x, example)
 
 
-def looped(w, x, example, mixer):
+def looped(w, x, example, mixer, block=block):
     """z <- f(z + x), f being all blocks, from z = 0."""
     z, layers = np.zeros_like(x), example.model["num_layers"]
     for turn in range(example.keys["loops"]):

@@ -63,6 +63,15 @@ def layer_norm(w, name, x, eps):
     return centred / spread * w[f"{name}.weight"] + w[f"{name}.bias"]
 
 
+def norm(w, name, x, model):
+    """The model's own: of every position, or by the running averages of what batches were like."""
+    eps = model["layer_norm_eps"]
+    if model.get("norm_type", "layer") == "layer":
+        return layer_norm(w, name, x, eps)
+    centred = x - w[f"{name}.running_mean"]
+    return centred / np.sqrt(w[f"{name}.running_var"] + eps) * w[f"{name}.weight"] + w[f"{name}.bias"]
+
+
 def relu(x):
     return np.where(x > 0, x, 0.0)
 

@@ -26,6 +26,7 @@ import content
 import files
 import kernels
 import patterns
+import state_spaces
 from parts import Example, Tensors, linear, relu
 
 TIE = 3e-6
@@ -46,13 +47,20 @@ MIXERS = {
     "skyformer": compressed.skyformer, "informer": content.informer,
     "taylor": kernels.taylor,
 }
+# Mechanisms in blocks of the other form, which have a gate and no MLP.
+GATED = {
+    "s4d": state_spaces.s4d, "s5": state_spaces.s5, "lru": state_spaces.lru,
+    "long_conv": state_spaces.long_conv, "sgconv": state_spaces.sgconv,
+}
 ARCHITECTURES = {
     "set_transformer": architectures.set_transformer,
     "star_transformer": architectures.star_transformer, "low_rank": architectures.low_rank,
     "rwkv": architectures.rwkv,
 }
 # The mechanism inside `looped` has its default keys.
-DEFAULTS = {"luna": {"tie_key_value": False}}
+DEFAULTS = {"luna": {"tie_key_value": False}, "s4d": {"init": "legs", "rescale": 1}}
+# Ids of a task, padding counted; of one's own as recipes have it, of all others a byte's and 0.
+VOCABULARIES = {"listops": 16}
 
 
 class Keys(dict):
@@ -62,9 +70,25 @@ class Keys(dict):
         return False
 
 
+def embedded(w, ids, model):
+    """Rows of a table, or a linear layer of what symbols are as numbers from 0 or from -1 to 1."""
+    kind = model.get("input", "ids")
+    if kind == "ids":
+        return w["embed.token.weight"][ids]
+    numbers = (ids - 1) / (model["vocabulary"] - 2)
+    return linear(w, "embed.value", (2 * numbers - 1 if kind == "centred_values" else numbers)[:, None])
+
+
+def encoded(w, x, example, name, encoder):
+    """An encoder of blocks of the form that the mechanism's have."""
+    if name in GATED:
+        return encoder(w, x, example, GATED[name], state_spaces.block)
+    return encoder(w, x, example, MIXERS[name])
+
+
 def vector(w, ids, model, positions, padded):
     """One sequence to one vector, and the margin of its discrete choices."""
-    x = w["embed.token.weight"][ids]
+    x = embedded(w, ids, model)
     if model["classifier_pool"] == "CLS":
         x = np.concatenate([w["embed.cls"][None], x])
     length, width = x.shape
@@ -81,9 +105,9 @@ def vector(w, ids, model, positions, padded):
     elif name == "looped":
         inner = model["mixer"]["mixer"]
         example.keys = Keys({**model["mixer"], **DEFAULTS.get(inner, {})})
-        x = architectures.looped(w, x, example, MIXERS[inner])
+        x = encoded(w, x, example, inner, architectures.looped)
     else:
-        x = architectures.standard(w, x, example, MIXERS[name])
+        x = encoded(w, x, example, name, architectures.standard)
     pool = model["classifier_pool"]
     if pool == "MEAN_PADDED":  # over the power of two that holds the longest sequence
         return x.sum(0) / 2 ** math.ceil(math.log2(positions)), example.margin
@@ -114,12 +138,13 @@ def padded_lengths(lengths, batch):
 
 
 def changed(values, name, random, size):
-    """A tensor with other values of its kind: places and orders keep their range."""
+    """A tensor with other values of its kind: places and orders keep their range, what is above 0 its sign."""
     if name.endswith("bigbird.plan"):
         return np.roll(values, values.shape[1] // 2, 1)
     if name.endswith("samples"):
         return np.roll(values, len(values) // 2, 0)
-    return values + size * random.normal(size=values.shape) * (values.std() + 0.3)
+    other = values + size * random.normal(size=values.shape) * (values.std() + 0.3)
+    return np.abs(other) if name.endswith(("running_var", "kernel_norm")) else other
 
 
 def effect(values, name, rows, built, theirs):
@@ -137,6 +162,8 @@ def effect(values, name, rows, built, theirs):
 def compare(run, path, database, checkpoint="best", split="test", faults=0):
     recipe = files.recipe(run)
     model, longest = recipe["model"], recipe["data"]["max_length"]
+    ids = VOCABULARIES.get(recipe["task"], 257)
+    model["vocabulary"] = recipe["data"].get("vocabulary_size", ids)
     folder = files.checkpoint(run, checkpoint)
     values = files.safetensors(folder + "/model.safetensors")
     rows = [[ids[:longest] for ids in documents]
@@ -185,7 +212,6 @@ def main():
     number, shares = map(int, given.share.split("/"))
     for job in jobs[number - 1::shares]:
         print(json.dumps(compare(*job, given.checkpoint, given.split, given.faults)), flush=True)
-
 
 
 if __name__ == "__main__":
