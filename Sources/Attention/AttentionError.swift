@@ -39,6 +39,13 @@ public struct AttentionError: Error, Sendable, Equatable, CustomStringConvertibl
       hint: "see: lra-train models")
   }
 
+  static func normType(_ model: String, known: [String]) -> AttentionError {
+    AttentionError(
+      code: .usage,
+      message: "model.norm_type is \(known.joined(separator: " or ")) for \(model)",
+      hint: "batch norm is for the blocks of s4d and its kin")
+  }
+
   static func noRecompute(_ model: String) -> AttentionError {
     AttentionError(
       code: .usage,

@@ -74,7 +74,8 @@ public struct ParameterGroup {
     }
     let roles = Parameter.Role.allCases.filter { $0 != .buffer }
     let treatments = Dictionary(grouping: roles) {
-      Treatment(rateFactor: rateFactors[$0] ?? 1, isExempt: exempt.union([.state, .step]).contains($0))
+      Treatment(
+        rateFactor: rateFactors[$0] ?? 1, isExempt: exempt.union([.state, .step]).contains($0))
     }
     let ordered = treatments.sorted {
       ($0.key.isExempt ? 1 : 0, -$0.key.rateFactor) < ($1.key.isExempt ? 1 : 0, -$1.key.rateFactor)

@@ -50,6 +50,27 @@ extension Tensor {
         dropout.examples.handle, dropout.keys[0].bits, dropout.keys[1].bits))
   }
 
+  /// `x + drop(gated)` of these mixed values m: `g = drop(activation(m))`, gated by z = layer(g): `a sigmoid(c)` of z = [a, c],
+  /// or `g sigmoid(z)`, or `m sigmoid(z)`.
+  ///
+  /// - Parameters:
+  ///   - gate: 0, 1 or 2 for these.
+  ///   - dropout: two sites, the activation and the branch.
+  /// - Returns: nil where no kernel is: other types and devices, factored layers and those without bias.
+  public func gatedBranch(
+    addedTo x: Tensor, _ layer: Linear, gate: Int32, activation: FusedActivation,
+    dropout: FusedDropout
+  ) throws -> Tensor? {
+    precondition(dropout.keys.count == 2, "a gated branch has two sites of dropout")
+    guard takesKernels, x.takesKernels, count > 0, layer.inner == nil, let bias = layer.bias else {
+      return nil
+    }
+    return try Tensor(
+      ct_gated_branch(
+        handle, x.handle, layer.weight.value.handle, bias.value.handle, gate, activation.rawValue,
+        dropout.rate, dropout.examples.handle, dropout.keys[0].bits, dropout.keys[1].bits))
+  }
+
   /// `drop(table[ids] + places)` of this table [V, D]: ids [B, L] (int64) to [B, L, D].
   ///
   /// - Parameters:

@@ -88,6 +88,39 @@ import Testing
     #expect(difference(try block(x, context, layer: 0).doubles(), try expected.doubles()) < 1e-6)
   }
 
+  @Test(
+    "the kernel gives what the composed form gives in float64, under dropout",
+    arguments: ModelConfiguration.Gate.allCases, ModelConfiguration.Activation.allCases)
+  func fused(gate: ModelConfiguration.Gate, activation: ModelConfiguration.Activation) throws {
+    for (width, norm) in [(21, ModelConfiguration.Norm.pre), (32, .post)] {
+      var configuration = model { ($0.gate, $0.activation, $0.norm) = (gate, activation, norm) }
+      (configuration.embDim, configuration.dropoutRate) = (width, 0.3)
+      let steps = try [ElementType.float32, .float64].map { try step(configuration, $0) }
+      #expect(steps[0].count == steps[1].count && steps[0].count > 8)
+      for (one, other) in zip(steps[0], steps[1]) {
+        let size = other.values.map { abs($0) }.max() ?? 0
+        let off = difference(one.values, other.values)
+        #expect(off <= 1e-4 * max(size, 0.1), "\(one.name): \(off) of \(size)")
+      }
+    }
+  }
+
+  /// What a block's step of training gives, and all its gradients.
+  private func step(_ configuration: ModelConfiguration, _ type: ElementType) throws
+    -> [(name: String, values: [Double])]
+  {
+    let block = try configuration.blocks(1, key: RandomKey(seed: 0))[0]
+    for named in block.parameters { try named.parameter.convert(to: type) }
+    let x = try Inputs.fill([2, 101, configuration.embDim], 0.7, 0.1).to(.float32).to(type)
+    try x.requireGradient()
+    let y = try block(x, Inputs.context([101, 70], 101, training: true), layer: 1)
+    try (y * Inputs.fill(y.shape, 1.3, 0.4).to(type)).sum().backward()
+    let gradients = try block.parameters.compactMap { named in
+      try named.parameter.value.gradient.map { (name: named.name, values: try $0.doubles()) }
+    }
+    return [("output", try y.doubles()), ("input", try x.gradient?.doubles() ?? [])] + gradients
+  }
+
   @Test("tied dropout drops whole channels of an example")
   func tied() throws {
     let context = try Inputs.context([9, 9], 9, training: true)

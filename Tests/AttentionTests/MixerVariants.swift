@@ -84,7 +84,10 @@ extension MixerCase {
     ],
     "s4d": [
       ["d_state": .integer(8)],
-      ["d_state": .integer(4), "n_ssm": .integer(2), "init": .string("real"), "rescale": .integer(4)],
+      [
+        "d_state": .integer(4), "n_ssm": .integer(2), "init": .string("real"),
+        "rescale": .integer(4),
+      ],
     ],
     "s5": [
       ["ssm_size": .integer(8)],

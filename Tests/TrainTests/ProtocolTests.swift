@@ -76,13 +76,15 @@ struct ProtocolTests {
   }
 
   @Test(
-    "published models have the numbers of parameters counted from their configurations",
+    "published models have the numbers of parameters of their authors' configurations",
     arguments: [
-      ("listops", 20, [815_650, 188_000, 995_000]), ("text", 135, [844_000, 1_320_000, 2_010_000]),
-      ("retrieval", 98, [834_000, 772_000, 1_000_000]),
-      ("image", 0, [3_560_000, 5_130_000, 7_890_000]),
-      ("pathfinder", 0, [1_092_098, 1_110_000, 2_220_000]),
-      ("pathx", 0, [1_092_098, 694_018, 1_286_146]),
+      ("listops", 20, [815_650, 188_618, 995_594]),
+      ("text", 135, [843_546, 1_321_410, 2_012_802]),
+      // With the hidden layer of the pair's head, which S4 and S5 have in their code.
+      ("retrieval", 98, [1_096_474, 772_226, 1_070_210]),
+      ("image", 0, [3_563_914, 5_134_730, 7_893_770]),
+      ("pathfinder", 0, [1_092_098, 1_113_986, 2_223_362]),
+      ("pathx", 0, [1_092_098, 694_274, 1_286_402]),
     ])
   func publishedCounts(task: String, vocabulary: Int, counts: [Int]) throws {
     for (model, count) in zip(Self.published, counts) {
@@ -90,8 +92,7 @@ struct ProtocolTests {
       let own = recipe.modelConfiguration
       let table = vocabulary == 0 ? 0 : own.embDim * (own.vocabularySize - vocabulary)
       let found = try ModelSizes(recipe).parameters - table
-      print("\(task) \(model): \(found), published \(count)")
-      #expect(abs(Double(found) / Double(count) - 1) < 0.006, "\(task) \(model): \(found)")
+      #expect(found == count, "\(task) \(model)")
     }
   }
 

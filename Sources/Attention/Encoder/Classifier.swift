@@ -51,9 +51,7 @@ public struct Classifier: Module {
     let choice = try EncoderChoice(model.modelType)
     try choice.check(model.mixer)
     guard choice.norms.contains(model.normType) else {
-      throw AttentionError.badValue(
-        model.modelType,
-        "its norms are of type \(choice.norms.map(\.rawValue).joined(separator: ", "))")
+      throw AttentionError.normType(model.modelType, known: choice.norms.map(\.rawValue))
     }
     if model.recompute && !choice.recomputes {
       throw AttentionError.noRecompute(model.modelType)

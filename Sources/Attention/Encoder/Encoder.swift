@@ -10,6 +10,7 @@ import Tensors
 /// | tensor | shape | |
 /// | --- | --- | --- |
 /// | `norm` | [D] + [D] | after the last block, with norms before |
+/// | `norm.{running_mean,running_var}` | [D] | buffers, with batch norm |
 public struct StandardEncoder: Encoder {
   let embedding: Embedding
   let blocks: [any Block]

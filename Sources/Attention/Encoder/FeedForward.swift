@@ -30,8 +30,8 @@ struct FeedForward: Module {
       norm: norm, up: up, activation: model.activation.fused, down: down,
       dropout: context.dropout(model.dropoutRate, layer: layer, sites: inside, outside))
     if let fused { return fused }
-    let hidden = try context.dropout(
-      model.activation.applied(up(norm?(x) ?? x)), model.dropoutRate, layer: layer, site: inside)  // [B, L, M]
+    let active = try model.activation.applied(up(norm?(x) ?? x))  // [B, L, M]
+    let hidden = try context.dropout(active, model.dropoutRate, layer: layer, site: inside)
     return try context.dropout(
       down(hidden), model.dropoutRate, layer: layer, site: outside, addedTo: x)
   }
@@ -53,7 +53,7 @@ extension ModelConfiguration.Activation {
   }
 
   /// What the kernels call it.
-  fileprivate var fused: FusedActivation {
+  var fused: FusedActivation {
     switch self {
     case .gelu: .gelu
     case .geluTanh: .geluTanh

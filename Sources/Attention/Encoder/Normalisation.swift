@@ -13,16 +13,14 @@ extension LayerNorm: Normalisation {
 
 /// Batch normalisation over the real positions of a batch: padding neither counts nor is let through.
 ///
-/// In training means and variances are those of the whole batch over all processes, so that results do not depend
-/// on their number; with `batch_statistics: part` those of the part that passes the network in this process, as in
-/// published code. Evaluations take running averages, which move by `norm_momentum` at every step.
+/// In training means and variances are those of the whole batch over all processes, so that results do not
+/// depend on their number; a batch is not cut into parts then. With `batch_statistics: part` they are those of
+/// the part that passes the network in this process, as in published code. Evaluations take running
+/// averages, which move by `norm_momentum` at every step.
 ///
 /// Ioffe and Szegedy 2015, arXiv 1502.03167.
 ///
-/// | tensor | shape | |
-/// | --- | --- | --- |
-/// | `weight`, `bias` | [D] | |
-/// | `running_mean`, `running_var` | [D] | buffers |
+/// Its tensors are `weight`, `bias` and the buffers `running_mean`, `running_var`, [D] each.
 struct BatchNorm: Normalisation {
   let weight: Parameter
   let bias: Parameter

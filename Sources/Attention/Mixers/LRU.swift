@@ -3,10 +3,10 @@ import Tensors
 
 /// LRU: a diagonal linear recurrence with complex coefficients, drawn from a ring.
 ///
-/// `h_t = λ h_{t-1} + γ B x_t`, `y_t = Re(C h_t) + D x_t` with `λ = exp(-e^ν + i e^θ)` of N states. |λ| begins uniform by area
-/// in a ring, its phase uniform up to a bound, `γ = √(1 - |λ|²)`, trained as its logarithm, so that states of white input have
-/// variance 1. In both directions the reverse states see the present too. O(L N (D + 1)) time by a scan. Padding counts as
-/// zeros.
+/// `h_t = λ h_{t-1} + γ B x_t`, `y_t = Re(C h_t) + D x_t` with `λ = exp(-e^ν + i e^θ)` of N states. |λ| begins
+/// uniform by area in a ring, its phase uniform up to a bound, `γ = √(1 - |λ|²)`, trained as its logarithm,
+/// so that states of white input have variance 1. In both directions the reverse states see the present
+/// too. O(L N (D + 1)) time by a scan. Padding counts as zeros.
 ///
 /// Orvieto and others 2023, arXiv 2303.06349, section 3 and figure 1.
 ///
@@ -14,7 +14,7 @@ import Tensors
 ///
 /// | tensor | shape | |
 /// | --- | --- | --- |
-/// | `nu_log`, `theta_log`, `gamma_log` | [N] | |
+/// | `{nu_log,theta_log,gamma_log}` | [N] | |
 /// | `b` | [N, D, 2] | real and imaginary parts |
 /// | `c` | [c, D, N, 2] | |
 /// | `d` | [D] | |

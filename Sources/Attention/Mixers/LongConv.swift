@@ -2,8 +2,9 @@ import Tensors
 
 /// LongConv: a convolution of every channel with a free kernel as long as the longest sequence, kept small and sparse.
 ///
-/// `y = K * x + D x` with `K = sign(k) max(|k| - λ, 0)`, in each direction one, that of the later positions without the present.
-/// O(L log L) time, O(L D) parameters. Kernel dropout hides elements of K in training. Padding counts as zeros.
+/// `y = K * x + D x` with `K = sign(k) max(|k| - λ, 0)`, in each direction one; that of later positions begins
+/// at lag 1. O(L log L) time, O(L D) parameters. Kernel dropout hides elements of K in training. Padding
+/// counts as zeros.
 ///
 /// Fu and others 2023, arXiv 2302.06646, section 3.
 ///
@@ -82,12 +83,15 @@ public struct LongConv: Mixer {
 }
 
 extension Tensor {
-  /// The convolution of these rows [B, L, D] with kernels [c, D, L], padding and hidden positions counting as zeros.
+  /// The convolution of these rows [B, L, D] with kernels [c, D, L]: padding and hidden positions count as zeros and
+  /// become 0.
   func convolved(_ kernel: Tensor, _ context: Context) throws -> Tensor {
     guard let real = try context.realFlags() else { return try longConvolution(kernel) }
     // The kernel knows padding behind a row by itself.
-    let isPlain = context.hidden == nil && elementType == .float32 && device == .cpu
-    let shown = try isPlain ? self : self * real.unsqueezed(-1).to(elementType)
-    return try shown.longConvolution(kernel, lengths: context.lengthTensor)
+    if context.hidden == nil && elementType == .float32 && device == .cpu {
+      return try longConvolution(kernel, lengths: context.lengthTensor)
+    }
+    let flags = try real.unsqueezed(-1).to(elementType)
+    return try (self * flags).longConvolution(kernel) * flags
   }
 }

@@ -5,11 +5,11 @@ import Tensors
 ///
 /// `x'(t) = A x(t) + u(t)`, `y(t) = 2 Re(C x(t)) + D u(t)` with A diagonal and complex, held over steps dt, is
 /// `y = K * u + D u` with `K_j = 2 Re Σ_n C_n (e^{dt A_n} - 1) / A_n e^{dt A_n j}`. Both directions have a kernel
-/// of their own, that of the later positions without the present one. O(L log L) time by Fourier transforms, and a kernel
-/// by one real product of two tables of powers. It knows order by itself. Padding counts as zeros, on both sides.
+/// of their own; that of later positions begins at lag 1. O(L log L) time by Fourier transforms, and a
+/// kernel by one real product of two tables of powers. It knows order by itself. Padding counts as zeros.
 ///
-/// Gu, Gupta, Goel and Ré 2022, arXiv 2206.11893, with zero-order hold and A = -e^a + i b; the blocks around it are those
-/// of S4, see `GatedBlock`.
+/// Gu, Gupta, Goel and Ré 2022, arXiv 2206.11893, with zero-order hold and A = -e^a + i b; the blocks around
+/// it are those of S4, see `GatedBlock`.
 ///
 /// Tensors under `blocks.{i}.mixer`; N is `d_state`, n = N / 2, c 1 when causal and else 2, G `n_ssm` or D:
 ///
@@ -73,7 +73,8 @@ public struct S4D: Mixer {
 
     /// The positive imaginary parts of the eigenvalues of HiPPO-LegS's normal part, upwards.
     ///
-    /// That part plus 1/2 is skew with entries ±√((2i+1)(2j+1)) / 2, so they are its singular values, each there twice.
+    /// That part plus 1/2 is skew with entries ±√((2i+1)(2j+1)) / 2: they are its singular values, each
+    /// there twice.
     static func legs(_ size: Int) throws -> [Double] {
       let entries = (0..<(size * size)).map { place -> Double in
         let (i, j) = (place / size, place % size)
@@ -135,7 +136,7 @@ public struct S4D: Mixer {
     try x.widened().convolved(kernels(x.size(1)), context)
   }
 
-  /// The kernels of both directions at lags 0 ..< length and 1 ... length, D at lag 0 included: [c, D, L].
+  /// The kernels of both directions, the second from lag 1 on, with D at lag 0: [c, D, L].
   func kernels(_ length: Int) throws -> Tensor {
     let type = output.value.elementType
     let (sides, width, n) = (output.value.size(0), output.value.size(1), output.value.size(2))

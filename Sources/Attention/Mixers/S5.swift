@@ -4,18 +4,20 @@ import Tensors
 /// S5: one diagonal linear state-space model that all channels feed and read.
 ///
 /// `x'(t) = Λ x(t) + B u(t)`, `y(t) = 2 Re(C x(t)) + D u(t)` held over steps dt, one a state:
-/// `h_t = e^{Λ dt} h_{t-1} + (e^{Λ dt} - 1) / Λ B u_t`. P is the size of the state, of which one of every conjugate pair is kept. In
-/// both directions the reverse states see the present too. O(L P (D + 1)) time by a scan. Padding counts as zeros.
+/// `h_t = e^{Λ dt} h_{t-1} + (e^{Λ dt} - 1) / Λ B u_t`. P is the size of the state, of which one of every
+/// conjugate pair is kept. In both directions the reverse states see the present too. O(L P (D + 1)) time
+/// by a scan. Padding counts as zeros.
 ///
-/// Smith, Warrington and Linderman 2023, arXiv 2208.04933; initial values as in the authors' code: Λ the eigenvalues of
-/// HiPPO-LegS of size P / J, J times. Its matrices B and C, drawn real and turned by the eigenvectors, which are
-/// orthonormal, are drawn here in the basis that they end in: the same distribution but for the cut of its tails.
+/// Smith, Warrington and Linderman 2023, arXiv 2208.04933; initial values as in the authors' code: Λ the
+/// eigenvalues of HiPPO-LegS of size P / J, J times. Its matrices B and C, drawn real and turned by the
+/// eigenvectors, which are orthonormal, are drawn here in the basis that they end in: the same distribution
+/// but for the cut of its tails.
 ///
 /// Tensors under `blocks.{i}.mixer`; n = P / 2, c 1 when causal and else 2:
 ///
 /// | tensor | shape | |
 /// | --- | --- | --- |
-/// | `lambda_re`, `lambda_im` | [n] | |
+/// | `{lambda_re,lambda_im}` | [n] | |
 /// | `log_step` | [n] | |
 /// | `b` | [n, D, 2] | real and imaginary parts |
 /// | `c` | [c, D, n, 2] | |

@@ -3,12 +3,13 @@ import Tensors
 
 /// SGConv: a long convolution whose kernel is made of a few numbers at every scale, and falls with distance.
 ///
-/// Scale i of S has d numbers a channel, stretched by linear interpolation 2^max(0, i-1) times and multiplied by
-/// 2^-i; all scales in a row are a kernel of d 2^(S-1) elements, S being the least number for the longest sequence. It is
-/// divided by its norm at first. O(L log L) time, O(d D log L) parameters. Padding counts as zeros.
+/// Scale i of S has d numbers a channel, stretched by linear interpolation 2^max(0, i-1) times and
+/// multiplied by `decay`^(S-1-i); all scales in a row are a kernel of d 2^(S-1) elements, S being the least
+/// number for the longest sequence. It is divided by `kernel_norm`, its norm at first. Of two directions the
+/// kernel of later positions begins at lag 1. O(L log L) time, O(d D log L) parameters. Padding counts as
+/// zeros.
 ///
-/// Li and others 2022, arXiv 2210.09298, section 3; the authors' code multiplies scale i by 2^(S-1-i), which the norm takes
-/// back.
+/// Li and others 2022, arXiv 2210.09298, section 3, and the authors' code.
 ///
 /// Tensors under `blocks.{i}.mixer`; c 1 when causal and else 2:
 ///
@@ -56,7 +57,8 @@ public struct SGConv: Mixer {
     var count = 1
     while size << (count - 1) < model.positions { count += 1 }
     scales = try .normal(
-      [count, sides, model.embDim, size], deviation: 1, key: key["scales"], role: .state)
+      [count, sides, model.embDim, size], deviation: 1, key: key["scales"], role: .state
+    ).tiedToLength()
     let drawn = scales.value
     let kernel = try withoutGradient { try Self.kernel(drawn, decay: configuration.decay) }
     norm = try .buffer((kernel * kernel).sum([2], keep: true).squareRoot())

@@ -1,7 +1,9 @@
 import Tensors
 
-/// States that all channels feed and are read by all of them: `h_t = a h_{t-1} + B x_t`, `y_t = f Re(C h_t)`, a diagonal and
-/// complex; in both directions the reverse states see the present too, and C has rows for both.
+/// States that all channels feed and are read by all of them: `h_t = a h_{t-1} + B x_t`, `y_t = f Re(C h_t)`.
+///
+/// a is diagonal and complex. In both directions the reverse states see the present too, and C has rows for
+/// both.
 struct DiagonalRecurrence {
   /// ln a: [P].
   let rate: Complex

@@ -203,6 +203,27 @@ struct FeedForwardGradients {
   float *gain, *offset, *up, *upBias, *down, *downBias;
 };
 
+/// How a gated branch gates: value times the sigmoid of a layer's result.
+enum class Gate : int {
+  full = 0,   // half of a layer of twice the width by the other half
+  half1 = 1,  // the activated value by the layer's result
+  half2 = 2,  // the value before activation
+};
+
+/// x + drop(gate(W drop(activation(m)) + b)): m and x [examples, length, width].
+struct GatedProblem {
+  int64_t examples, length, width, outputs;  // outputs: twice the width when full
+  bool half;                                 // as in LinearProblem
+  const float *mixed, *x;
+  const uint32_t *weight, *back;  // packed [width, outputs] and [outputs, width]
+  const float* bias;              // `padded`
+  Gate gate;
+  Activation activation;
+  uint32_t dropThreshold;
+  float keepScale;
+  const uint64_t *activeKeys, *outKeys;  // [examples]; used with dropout
+};
+
 /// drop(table[id] + places[position]): ids [examples, length].
 struct EmbeddingProblem {
   int64_t examples, length, width;
@@ -310,6 +331,12 @@ struct Kernels {
   /// Writes the rows of tiles [begin, end) of dx and their part of the gradients.
   void (*feedForwardBackward)(const FeedForwardProblem&, const float* dy, float* dx, const FeedForwardGradients&,
                               int64_t begin, int64_t end);
+  int64_t (*gatedTiles)(const GatedProblem&);
+  /// Writes the rows of tiles [begin, end) of what the gate's layer gives, z [rows, outputs], and of y.
+  void (*gatedForward)(const GatedProblem&, float* z, float* y, int64_t begin, int64_t end);
+  /// Writes the rows of tiles [begin, end) of m's gradient and their part of those of W [outputs, padded(width)] and b.
+  void (*gatedBackward)(const GatedProblem&, const float* z, const float* dy, float* dMixed, float* dWeight,
+                        float* dBias, int64_t begin, int64_t end);
   /// Writes positions [begin, end) of every example.
   void (*embeddingForward)(const EmbeddingProblem&, float* y, int64_t begin, int64_t end);
   /// Adds positions [begin, end) of every example to dTable and dPlaces (or null).

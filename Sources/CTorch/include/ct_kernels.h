@@ -83,6 +83,12 @@ ct_tensor ct_pair_attention(ct_tensor queries, ct_tensor keys, ct_tensor values,
 /// there on count as zeros; NULL means none does. Returns [B, H, L, E].
 ct_tensor ct_row_convolution(ct_tensor values, ct_tensor filters, ct_tensor lengths);
 
+/// x + drop(gated) of m [B, ..., D]: g = drop(activation(m)), z = W g + b; gate 0 a sigmoid(c) of z = [a, c], 1 g sigmoid(z),
+/// 2 m sigmoid(z). Activations by number as in ct_feed_forward; dropout as ct_dropout does it, with a key for each of its
+/// two sites. float32 on the CPU.
+ct_tensor ct_gated_branch(ct_tensor m, ct_tensor x, ct_tensor weight, ct_tensor bias, int gate, int activation,
+                          double rate, ct_tensor rows, uint64_t active_key, uint64_t out_key);
+
 /// h_t = a h_{t-1} + u_t, or h_t = a h_{t+1} + u_t when reversed, state by state with complex a: u [B, L, 2 P], real parts
 /// and then imaginary ones, a [2, P]; float32 on the CPU. Returns h [B, L, 2 P].
 ct_tensor ct_diagonal_scan(ct_tensor u, ct_tensor a, int reverse);

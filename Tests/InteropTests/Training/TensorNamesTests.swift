@@ -123,15 +123,21 @@ struct TensorNamesTests {
   func documented() throws {
     let head = try ["Encoder/Embedding.swift", "Encoder/Classifier.swift"].flatMap(
       DocumentedTensor.read)
-    let encoder = try ["Encoder/Encoder.swift", "Encoder/FeedForward.swift"].flatMap(
-      DocumentedTensor.read)
+    let encoders = try [
+      false: ["Encoder.swift", "StandardBlock.swift", "FeedForward.swift"],
+      true: ["Encoder.swift", "GatedBlock.swift"],
+    ].mapValues { try $0.map { "Encoder/\($0)" }.flatMap(DocumentedTensor.read) }
     var seen: [String: Set<DocumentedTensor>] = [:]
     for one in try ModelCase.all() {
       let model = try one.recipe().modelConfiguration
       var page = one.model
       // The page of a looped transformer is that of the mechanism in it.
       if case .string(let mixer) = model.mixer["mixer"] { page = mixer }
-      let own = try DocumentedTensor.read(DocumentedTensor.file(of: page))
+      let file = try DocumentedTensor.file(of: page)
+      let own = try DocumentedTensor.read(file)
+      let text = try String(
+        contentsOfFile: "\(Program.package)/Sources/Attention/\(file)", encoding: .utf8)
+      let encoder = encoders[text.contains("BlockFamily.gated")] ?? []
       let standard = own.allSatisfy { $0.name.hasPrefix("blocks.") }
       let whole = head + own + (standard ? encoder : [])
       let rows = whole.flatMap { row in
@@ -169,7 +175,7 @@ struct TensorNamesTests {
       let own = try Set(DocumentedTensor.read(DocumentedTensor.file(of: page)))
       #expect(own.subtracting(found).map(\.name).sorted() == [], "\(page): no case has these")
     }
-    let shared = Set(head + encoder)
+    let shared = Set(head + encoders.values.flatMap { $0 })
     #expect(shared.subtracting(seen["all"] ?? []).map(\.name).sorted() == [])
   }
 }
