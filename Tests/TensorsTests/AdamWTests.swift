@@ -38,7 +38,7 @@ import Testing
     }
     let groups = ParameterGroup.groups(
       of: named, weightDecay: 0.5, exempt: [.norm, .bias], rateFactors: [.embedding: 0.1])
-    #expect(groups.map(\.roles) == [[.weight], [.embedding], [.bias, .norm]])
+    #expect(groups.map(\.roles) == [[.weight], [.embedding], [.bias, .norm, .state, .step]])
     #expect(groups.map(\.rateFactor) == [1, 0.1, 1] && groups.map(\.weightDecay) == [0.5, 0.5, 0])
     let adam = try AdamW(groups, .init(eps: 1e-12))
     for parameter in named where parameter.parameter.role != .buffer {
@@ -49,7 +49,7 @@ import Testing
     let values = try named.map { try $0.parameter.value.doubles()[0] }
     let expected: [Parameter.Role: Double] = [
       .weight: 1 - 0.01 * 0.5 - 0.01, .embedding: 1 - 0.001 * 0.5 - 0.001, .bias: 0.99,
-      .norm: 0.99, .buffer: 1,
+      .norm: 0.99, .state: 0.99, .step: 0.99, .buffer: 1,
     ]
     for (parameter, value) in zip(named, values) {
       let wanted = try #require(expected[parameter.parameter.role])

@@ -200,7 +200,7 @@ import Testing
       (
         "schedule.factors=constant * cosine",
         "recipe key schedule.factors must be a product of constant, linear_warmup, rsqrt_decay, "
-          + "rsqrt_normalized_decay, cosine_decay, linear_decay, one_cycle, "
+          + "rsqrt_normalized_decay, cosine_decay, cosine_annealing, linear_decay, one_cycle, "
           + "found constant * cosine"
       ),
     ])
@@ -234,7 +234,8 @@ import Testing
     }
     #expect(
       RecipeProblem.unknownProtocol("tiny", BuiltInRecipes.names).message
-        == "recipe tiny is neither a file nor one of demo, modern, paper, released, skyformer, small"
+        == "recipe tiny is neither a file nor one of demo, modern, paper, published, released, "
+        + "skyformer, small"
     )
     let error = #expect(throws: TrainError.self) { try RecipeRequest(task: "chess").resolve() }
     #expect(

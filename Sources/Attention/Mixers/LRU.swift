@@ -40,7 +40,7 @@ public struct LRU: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "lru", summary: "complex linear recurrence, scan", time: "L N d", memory: "L (N + d)",
+    name: "lru", summary: "complex linear recurrence", time: "L N d", memory: "L N",
     directions: [.bidirectional, .causal], paper: "2303.06349", attentionDropout: false)
   /// A gated linear unit behind it, no MLP.
   public static let family = BlockFamily.gated

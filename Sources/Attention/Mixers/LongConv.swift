@@ -34,7 +34,7 @@ public struct LongConv: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "long_conv", summary: "free kernels as long as the sequence", time: "L log L d",
+    name: "long_conv", summary: "free kernels of full length", time: "L log L d",
     memory: "L d", directions: [.bidirectional, .causal], paper: "2302.06646",
     attentionDropout: false)
   /// A gated linear unit behind it, no MLP.

@@ -88,7 +88,7 @@ public struct S4D: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "s4d", summary: "diagonal state space, long convolution", time: "L log L d",
+    name: "s4d", summary: "diagonal state space by channel", time: "L log L d",
     memory: "L d", directions: [.bidirectional, .causal], paper: "2206.11893",
     attentionDropout: false)
   /// A gated linear unit behind it, no MLP.

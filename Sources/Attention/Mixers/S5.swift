@@ -66,8 +66,8 @@ public struct S5: Mixer {
 
   /// Its line in the list of models.
   public static let mechanism = Mechanism(
-    name: "s5", summary: "one state space of all channels, scan", time: "L N d",
-    memory: "L (N + d)",
+    name: "s5", summary: "one state space of all channels", time: "L N d",
+    memory: "L N",
     directions: [.bidirectional, .causal], paper: "2208.04933", attentionDropout: false)
   /// A gated linear unit behind it, no MLP.
   public static let family = BlockFamily.gated

@@ -58,6 +58,19 @@ final class ModelRunner {
     return (ids, context)
   }
 
+  /// Takes part in what all processes do together in a step, without an example of its own: one row of nothing
+  /// but padding passes the network and comes back with gradients of 0.
+  func attend(step: Int, effects: StepEffects) throws {
+    let (towers, world) = (recipe.modelConfiguration.numTowers, group.world)
+    let context = try Context(
+      lengths: [Int](repeating: 0, count: towers), length: 1,
+      examples: [Int](repeating: 0, count: towers), towers: towers, key: key[step], training: true,
+      device: device, ranks: world, effects: effects)
+    let ids = try Tensor.zeros([towers, 1], .int64, on: device)
+    try (logits(ids, context).sum() * 0).backward()
+    _ = try effects.takeAuxiliaryLoss()
+  }
+
   /// Logits of token ids, float32 (float64 in that precision).
   func logits(_ ids: Tensor, _ context: Context) throws -> Tensor {
     guard recipe.train.precision == .bfloat16 else { return try network(ids, context) }

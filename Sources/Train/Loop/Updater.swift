@@ -52,6 +52,9 @@ struct Updater {
       correct += found.correct
       count += Double(found.count)
     }
+    if batch.count == 0 && runner.recipe.sharesStatistics {
+      try runner.attend(step: batch.number, effects: effects)
+    }
     if runner.group.world > 1 {
       try withoutGradient { try runner.group.sumGradients(parameters) }
       let total = try runner.group.sum([loss, correct, count])
@@ -84,6 +87,9 @@ struct Updater {
 }
 
 extension Recipe {
+  /// Whether processes wait for each other within a pass through the network.
+  var sharesStatistics: Bool { model.normType == .batch && model.batchStatistics == .batch }
+
   /// The groups of a model's parameters, with their rates and decays.
   func parameterGroups(_ parameters: [NamedParameter]) -> [ParameterGroup] {
     let own: [Parameter.Role: Double?] = [

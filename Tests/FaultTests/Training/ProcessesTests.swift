@@ -53,9 +53,18 @@ struct ProcessesTests {
     return folder
   }
 
-  @Test("1, 2 and 3 processes give the same losses, accuracies and weights to 1e-10")
-  func same() throws {
+  /// Batch norm over all processes; with two examples a step one of three has none.
+  private static let batchNorm = [
+    "--model", "s4d", "--set", "model.norm_type=batch", "--set", "model.mixer.d_state=8", "--set",
+    "train.accumulate=1",
+  ]
+
+  @Test(
+    "1, 2 and 3 processes give the same losses, accuracies and weights to 1e-10",
+    arguments: [[], batchNorm, batchNorm + ["--set", "train.batch_size=2"]])
+  func same(own: [String]) throws {
     let folder = try folder()
+    let options = options + own
     for world in 1...3 {
       let outcomes = try run(options + ["--out", "w\(world)"], processes: world, in: folder.path)
       for (rank, outcome) in outcomes.enumerated() {
