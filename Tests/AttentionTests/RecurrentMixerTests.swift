@@ -114,7 +114,7 @@ import Testing
     let scales = try [(0.7, 0.1), (1.1, 0.2), (1.5, 0.3)].map {
       try Inputs.fill([1, 1, 1, 4], $0.0, $0.1)
     }
-    let kernel = try SGConv.kernel(.concatenated(scales, 0), decay: 2)
+    let kernel = try SGConv.kernel(.concatenated(scales, 0), decay: 2, SGConv.tables(3, 4))
     try Golden("sgconv").expect("out", kernel.reshaped([1, 16]), within: 1e-10)
   }
 
@@ -124,7 +124,7 @@ import Testing
     var keys = SGConv.Configuration.defaults
     keys.kernelSize = 4
     let layer = try SGConv(keys, model(length: length), key: RandomKey(seed: 0))
-    let kernel = try SGConv.kernel(layer.scales.value, decay: 2) / layer.norm.value
+    let kernel = try SGConv.kernel(layer.scales.value, decay: 2, layer.tables) / layer.norm.value
     #expect(kernel.size(2) >= length && kernel.size(2) < 2 * max(4, length))
     let norms = try (kernel * kernel).sum([2]).doubles()
     #expect(norms.allSatisfy { abs($0 - 1) < 1e-5 })

@@ -45,6 +45,8 @@ public struct SGConv: Mixer {
   let norm: Parameter  // [c, D, 1]
   let through: Parameter  // [D]
   let decay: Double
+  /// What stretches each scale.
+  let tables: [Tensor]
 
   /// Scales and D normal.
   public init(_ configuration: Configuration, _ model: ModelConfiguration, key: RandomKey) throws {
@@ -59,21 +61,29 @@ public struct SGConv: Mixer {
     scales = try .normal(
       [count, sides, model.embDim, size], deviation: 1, key: key["scales"], role: .state
     ).tiedToLength()
-    let drawn = scales.value
-    let kernel = try withoutGradient { try Self.kernel(drawn, decay: configuration.decay) }
+    let (drawn, stretches) = (scales.value, try Self.tables(count, size))
+    tables = stretches
+    let kernel = try withoutGradient {
+      try Self.kernel(drawn, decay: configuration.decay, stretches)
+    }
     norm = try .buffer((kernel * kernel).sum([2], keep: true).squareRoot())
     through = try .normal([model.embDim], deviation: 1, key: key["d"])
   }
 
   /// The kernel that scales [S, c, D, d] stand for, before its norm: [c, D, d 2^(S-1)].
-  static func kernel(_ scales: Tensor, decay: Double) throws -> Tensor {
-    let (count, size) = (scales.size(0), scales.size(3))
-    let parts = try (0..<count).map { index in
-      let stretch = 1 << max(0, index - 1)
-      let table = try interpolation(size, stretch).to(scales.elementType).to(scales.device)
-      return try scales.select(index, 0).matmul(table) * pow(decay, Double(count - 1 - index))
+  ///
+  /// - Parameter tables: those of as many scales.
+  static func kernel(_ scales: Tensor, decay: Double, _ tables: [Tensor]) throws -> Tensor {
+    let parts = try tables.enumerated().map { index, table in
+      try scales.select(index, 0).matmul(table.to(scales.elementType).to(scales.device))
+        * pow(decay, Double(tables.count - 1 - index))
     }
     return try .concatenated(parts, 2)
+  }
+
+  /// What stretches each of some scales of `size` numbers; float32 holds these shares exactly.
+  static func tables(_ count: Int, _ size: Int) throws -> [Tensor] {
+    try (0..<count).map { try interpolation(size, 1 << max(0, $0 - 1)).to(.float32) }
   }
 
   /// [d, d stretch] float64: what linear interpolation between the middles of cells takes from each of them.
@@ -90,7 +100,7 @@ public struct SGConv: Mixer {
 
   /// [B, L, D] to [B, L, D].
   public func callAsFunction(_ x: Tensor, _ context: Context, layer: Int) throws -> Tensor {
-    let kernel = try Self.kernel(scales.value, decay: decay) / norm.value
+    let kernel = try Self.kernel(scales.value, decay: decay, tables) / norm.value
     let wide = try x.widened()
     return try wide.convolved(kernel.slice(0..<x.size(1), 2), context) + wide * through.value
   }

@@ -25,9 +25,9 @@ struct BatchNorm : torch::autograd::Function<BatchNorm> {
     return p;
   }
 
-  /// Sums over rows, one vector of `columns` after the other in float64, over all processes when `together`.
+  /// This process's sums over rows, one vector of channels after the other, then the number of real rows: float64.
   template <class Body>
-  static std::vector<double> sums(const BatchNormProblem& p, int64_t vectors, bool together, Body&& body) {
+  static at::Tensor sums(const BatchNormProblem& p, int64_t vectors, Body&& body) {
     const int64_t padded = kernels().padded(p.width);
     Chunks chunks(p.rows, p.rows, vectors * padded);
     chunks.run([&](float* sums, int64_t begin, int64_t end) { body(sums, begin, end); });
@@ -43,8 +43,7 @@ struct BatchNorm : torch::autograd::Function<BatchNorm> {
     int64_t count = p.rows;
     if (p.real) count = std::count(p.real, p.real + p.rows, true);
     to[vectors * p.width] = double(count);
-    if (together) sumOverGroup(total);
-    return std::vector<double>(to, to + vectors * p.width + 1);
+    return total;
   }
 
   static at::Tensor forward(AutogradContext* context, const at::Tensor& input, const std::optional<at::Tensor>& real,
@@ -59,11 +58,18 @@ struct BatchNorm : torch::autograd::Function<BatchNorm> {
     auto w = weight.contiguous(), o = bias.contiguous();
 
     auto of = [&](float* sums, int64_t begin, int64_t end) { kernels().batchNormSums(p, sums, begin, end); };
-    const auto first = sums(p, 1, together, of);
-    const double count = std::max(first.back(), 1.0);
+    auto total = [&] {
+      auto own = sums(p, 1, of);
+      if (together) sumOverGroup(own);
+      return own;
+    };
+    const auto plain = total();
+    const auto* first = plain.const_data_ptr<double>();
+    const double count = std::max(first[p.width], 1.0);
     for (int64_t i = 0; i < p.width; i++) m[i] = float(first[i] / count);
     p.mean = m;
-    const auto second = sums(p, 1, together, of);
+    const auto squares = total();
+    const auto* second = squares.const_data_ptr<double>();
     for (int64_t i = 0; i < p.width; i++) {
       r[i] = float(1 / std::sqrt(second[i] / count + eps));
       a[i] = w.const_data_ptr<float>()[i] * r[i];
@@ -92,11 +98,13 @@ struct BatchNorm : torch::autograd::Function<BatchNorm> {
     p.mean = saved[1].const_data_ptr<float>();
     auto of = [&](float* sums, int64_t begin, int64_t end) { kernels().batchNormSlopes(p, g, sums, begin, end); };
     // Those of this process are the parameters' gradients, which are summed over processes later.
-    const auto own = sums(p, 2, false, of);
-    const auto all = together ? sums(p, 2, true, of) : own;
+    const auto ownSums = sums(p, 2, of);
+    auto allSums = together ? ownSums.clone() : ownSums;
+    if (together) sumOverGroup(allSums);
+    const auto *own = ownSums.const_data_ptr<double>(), *all = allSums.const_data_ptr<double>();
     auto dWeight = at::empty_like(saved[3]), dBias = at::empty_like(saved[3]), dx = at::empty_like(saved[0]);
     auto scale = columns(p.width), shift = columns(p.width), slope = columns(p.width);
-    const double count = std::max(all.back(), 1.0);
+    const double count = std::max(all[2 * p.width], 1.0);
     for (int64_t i = 0; i < p.width; i++) {
       dBias.mutable_data_ptr<float>()[i] = float(own[i]);
       dWeight.mutable_data_ptr<float>()[i] = float(own[p.width + i]) * r[i];
